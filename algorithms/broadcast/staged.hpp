@@ -1,0 +1,40 @@
+// Broadcast through the root's stage, slice by slice: the root stages, the others collect.
+//
+// Cost: alpha per slice in flight + n beta; the root's copying overlaps the others'. Needs: mapped segments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "algorithms/arguments.hpp"
+#include "algorithms/staging.hpp"
+#include "channel/copy.hpp"
+#include "channel/segment.hpp"
+#include "channel/thread_group.hpp"
+
+namespace sluice {
+
+template <ThreadGroup Group, class Fabric, class Math>
+SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+  const std::int32_t p = fabric.size(), me = fabric.rank();
+  const std::uint64_t slice = slice_bytes_for(1);
+  const bool streaming = fabric.streaming(a.bytes());
+  const Range whole{0, a.bytes()};
+  const std::uint64_t steps = Blocks::equal(a.count, a.elem_bytes, 1).slices(slice);
+  fabric.open_stage(group, kStageSlots, slice);
+  for (std::uint64_t k = 0; k < steps; ++k) {
+    const Range range = whole.slice(k, slice);
+    if (me == a.root) {
+      for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
+      copy(group, fabric.slot(me, k), a.input + range.offset, range.bytes);
+      fabric.publish(group, kInputs, k + 1);
+      copy(group, a.output + range.offset, a.input + range.offset, range.bytes, streaming);
+    } else {
+      fabric.wait_for(group, a.root, kInputs, k + 1);
+      if (!fabric.failed()) copy(group, a.output + range.offset, fabric.slot(a.root, k), range.bytes, streaming);
+      fabric.publish(group, kConsumed, k + 1);
+    }
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,169 @@
+// The catalogue: every algorithm, one line each. Selection, tests, documentation, SLUICE_ALGORITHM and sluice-perf
+// read this table. To add an algorithm: its file, its include, its line.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "algorithms/all_gather/direct.hpp"
+#include "algorithms/all_gather/packet.hpp"
+#include "algorithms/all_gather/ring.hpp"
+#include "algorithms/all_gather/staged.hpp"
+#include "algorithms/all_reduce/direct.hpp"
+#include "algorithms/all_reduce/one_shot.hpp"
+#include "algorithms/all_reduce/packet.hpp"
+#include "algorithms/all_reduce/recursive_doubling.hpp"
+#include "algorithms/all_reduce/recursive_halving.hpp"
+#include "algorithms/all_reduce/ring.hpp"
+#include "algorithms/all_reduce/tree.hpp"
+#include "algorithms/all_reduce/two_shot.hpp"
+#include "algorithms/all_to_all/direct.hpp"
+#include "algorithms/all_to_all/packet.hpp"
+#include "algorithms/all_to_all/pairwise.hpp"
+#include "algorithms/all_to_all/staged.hpp"
+#include "algorithms/arguments.hpp"
+#include "algorithms/barrier/dissemination.hpp"
+#include "algorithms/barrier/packet.hpp"
+#include "algorithms/broadcast/direct.hpp"
+#include "algorithms/broadcast/packet.hpp"
+#include "algorithms/broadcast/staged.hpp"
+#include "algorithms/broadcast/tree.hpp"
+#include "algorithms/cost_model.hpp"
+#include "algorithms/gather/direct.hpp"
+#include "algorithms/gather/linear.hpp"
+#include "algorithms/gather/packet.hpp"
+#include "algorithms/reduce/direct.hpp"
+#include "algorithms/reduce/packet.hpp"
+#include "algorithms/reduce/tree.hpp"
+#include "algorithms/reduce/two_shot.hpp"
+#include "algorithms/reduce_scatter/direct.hpp"
+#include "algorithms/reduce_scatter/packet.hpp"
+#include "algorithms/reduce_scatter/ring.hpp"
+#include "algorithms/reduce_scatter/staged.hpp"
+#include "algorithms/scatter/direct.hpp"
+#include "algorithms/scatter/linear.hpp"
+#include "algorithms/scatter/packet.hpp"
+#include "sluice/algorithms.hpp"
+
+namespace sluice {
+
+/// What an algorithm asks of the ranks' memory.
+enum class Needs : std::uint8_t {
+  kLinks,     // puts and signals between neighbours, nothing else
+  kSegments,  // every peer's segment mapped
+  kReach,     // copies to or from the users' buffers: mapped, one process, or cross-memory attach
+  kInputs,    // every rank's input mapped
+  kBuffers,   // every rank's input and output mapped
+};
+
+/// A line of the catalogue for one kind of machine: Context names its Group, Fabric and Math types.
+template <class Context>
+struct CatalogueEntry {
+  using Run = void (*)(const typename Context::Group&, typename Context::Fabric&, const typename Context::Math&,
+                       const Arguments&);
+  /// Nanoseconds for p ranks and messages of n bytes: the whole buffer, or one block where a collective has blocks.
+  using Cost = double (*)(const CostModel& m, double p, double n);
+
+  Collective collective;
+  std::string_view name;
+  Needs needs;
+  std::uint64_t max_bytes;  // largest message
+  Run run;
+  Cost cost;
+  std::string_view cost_text;
+  std::string_view summary;
+};
+
+inline constexpr std::uint64_t kAnySize = ~0ull;
+
+// clang-format off
+// The cost functions, named as the lines that use them.
+namespace cost {
+using M = const CostModel&;
+constexpr double packet_all(M m, double p, double n) { return m.step() + p * n * m.line_byte * m.ranks_per_core; }
+constexpr double one_shot(M m, double p, double n) { return 2 * m.step() + m.pass((p + 1) * n, 2 * p * n); }
+constexpr double two_shot(M m, double p, double n) { return 4 * m.step() + p * 60 + m.pass(4 * n * (p - 1) / p + n / p, 2 * n); }
+constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(2 * n, 2 * n); }
+constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * (m.step() + m.pass(2.5 * n / p, 2 * n)); }
+constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * (m.step() + m.pass(2.5 * n, 2 * n)) + m.pass(n, 2 * n); }
+constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * m.step() + m.pass(4 * n, 2 * n) + m.pass(n, 2 * n); }
+constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.step() + m.pass(2 * n, 2 * n)); }
+constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * (m.step() + m.pass(2 * n, 2 * n)); }
+constexpr double packet_block(M m, double p, double n) { return m.step() + 2 * (p - 1) * n * m.line_byte * m.ranks_per_core; }
+constexpr double staged_scatter(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(2 * (p - 1) * n + n, 2 * p * n); }
+constexpr double staged_gather(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass((p + 1) * n, 2 * p * n); }
+constexpr double staged_pairs(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass((2 * p - 1) * n, 2 * p * n); }
+constexpr double staged_root(M m, double p, double n) { return 3 * m.step() + m.pass(n * 1.2, p * n); }
+constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(p * n, 2 * p * n); }
+constexpr double gather_all_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + (p - 1) * m.reach(n, 2 * p * n) + m.pass(n, 2 * p * n); }
+constexpr double broadcast_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.reach(n * (p - 1) / p, 2 * n) + m.pass(n / p, 2 * n); }
+constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.reach(n, p * n); }
+constexpr double links_all(M m, double p, double n) { return (p - 1) * (m.step() + m.pass(2.5 * n, 2 * p * n)); }
+constexpr double barrier_packet(M m, double p, double) { return m.step() + 20 * p; }
+constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * m.step(); }
+}  // namespace cost
+
+template <class C, class G = typename C::Group, class F = typename C::Fabric, class A = typename C::Math>
+inline constexpr CatalogueEntry<C> kCatalogue[] = {
+  {Collective::kAllReduce, "packet", Needs::kSegments, kPacketBytes, all_reduce_packet<G, F, A>, cost::packet_all, "alpha + (p-1) n beta", "everybody shows everybody its input in packets"},
+  {Collective::kAllReduce, "one_shot", Needs::kSegments, kStageBytes / 2, all_reduce_one_shot<G, F, A>, cost::one_shot, "alpha + p n beta", "everybody stages its input once, everybody adds all of them"},
+  {Collective::kAllReduce, "two_shot", Needs::kSegments, kAnySize, all_reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 (p-1)/p n beta", "reduce-scatter and all-gather through pipelined staging slots"},
+  {Collective::kAllReduce, "direct", Needs::kBuffers, kAnySize, all_reduce_direct<G, F, A>, cost::reduce_direct, "2 alpha + 2 n beta", "each rank reduces its block from all inputs into all outputs, in place"},
+  {Collective::kAllReduce, "ring", Needs::kLinks, kAnySize, all_reduce_ring<G, F, A>, cost::ring_all_reduce, "2 (p-1) (alpha + n/p beta)", "reduce-scatter and all-gather around a ring"},
+  {Collective::kAllReduce, "recursive_doubling", Needs::kLinks, kAnySize, all_reduce_recursive_doubling<G, F, A>, cost::doubling, "log2 p (alpha + n beta)", "exchange everything with ranks 1, 2, 4, ... away"},
+  {Collective::kAllReduce, "recursive_halving", Needs::kLinks, kAnySize, all_reduce_recursive_halving<G, F, A>, cost::halving, "2 log2 p alpha + 2 (p-1)/p n beta", "halve towards one block each, then double back (Rabenseifner)"},
+  {Collective::kAllReduce, "tree", Needs::kLinks, kAnySize, all_reduce_tree<G, F, A>, cost::tree_all_reduce, "2 log2 p (alpha + n beta)", "reduce up a binomial tree, broadcast down it"},
+
+  {Collective::kReduceScatter, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends each rank its block in packets"},
+  {Collective::kReduceScatter, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
+  {Collective::kReduceScatter, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "each rank reduces its block from all inputs, in place"},
+  {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
+
+  {Collective::kAllGather, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody shows everybody its block in packets"},
+  {Collective::kAllGather, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "blocks through pipelined staging slots"},
+  {Collective::kAllGather, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches the others' inputs: one copy"},
+  {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
+
+  {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_all, "alpha + n beta", "the root shows everybody its data in packets"},
+  {Collective::kBroadcast, "staged", Needs::kSegments, kAnySize, broadcast_staged<G, F, A>, cost::staged_root, "alpha + n beta", "through the root's staging slots, pipelined"},
+  {Collective::kBroadcast, "direct", Needs::kReach, kAnySize, broadcast_direct<G, F, A>, cost::broadcast_direct, "2 alpha + (p-1)/p n beta", "the others fetch, the root puts its share: one copy"},
+  {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "down a binomial tree"},
+
+  {Collective::kReduce, "packet", Needs::kSegments, kPacketBytes, reduce_packet<G, F, A>, cost::packet_all, "alpha + (p-1) n beta", "everybody sends the root its input in packets"},
+  {Collective::kReduce, "two_shot", Needs::kSegments, kAnySize, reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 n beta", "all ranks reduce a block, the root collects them"},
+  {Collective::kReduce, "direct", Needs::kBuffers, kAnySize, reduce_direct<G, F, A>, cost::reduce_direct, "2 alpha + n beta", "each rank reduces its block from all inputs into the root's output"},
+  {Collective::kReduce, "tree", Needs::kLinks, kAnySize, reduce_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "up a binomial tree"},
+
+  {Collective::kGather, "packet", Needs::kSegments, kPacketBytes, gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends the root its block in packets"},
+  {Collective::kGather, "direct", Needs::kReach, kAnySize, gather_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody puts its block into the root's output: one copy"},
+  {Collective::kGather, "linear", Needs::kLinks, kAnySize, gather_linear<G, F, A>, cost::links_all, "alpha + (p-1) n beta", "everybody sends the root its block"},
+
+  {Collective::kScatter, "packet", Needs::kSegments, kPacketBytes, scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "the root sends everybody its block in packets"},
+  {Collective::kScatter, "direct", Needs::kReach, kAnySize, scatter_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody fetches its block from the root's input: one copy"},
+  {Collective::kScatter, "linear", Needs::kLinks, kAnySize, scatter_linear<G, F, A>, cost::links_all, "alpha + (p-1) n beta", "the root sends everybody its block in turn"},
+
+  {Collective::kAllToAll, "packet", Needs::kSegments, kPacketBytes, all_to_all_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends everybody its block in packets"},
+  {Collective::kAllToAll, "staged", Needs::kSegments, kAnySize, all_to_all_staged<G, F, A>, cost::staged_pairs, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
+  {Collective::kAllToAll, "direct", Needs::kReach, kAnySize, all_to_all_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches its blocks from the others' inputs: one copy"},
+  {Collective::kAllToAll, "pairwise", Needs::kLinks, kAnySize, all_to_all_pairwise<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "in step i exchange with the ranks i away"},
+
+  {Collective::kAllGatherV, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "as all_gather, blocks of any length"},
+
+  {Collective::kReduceScatterV, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "as reduce_scatter, blocks of any length"},
+
+  // Not schedules of one operation: algorithms/send_receive/exchange.hpp drives any number of messages.
+  {Collective::kAllToAllV, "exchange", Needs::kLinks, kAnySize, nullptr, cost::links_all, "alpha + 2 n beta, or one copy", "all messages at once over links; large ones fetched"},
+  {Collective::kSendReceive, "exchange", Needs::kLinks, kAnySize, nullptr, cost::links_all, "alpha + 2 n beta, or one copy", "over links; large messages fetched"},
+
+  {Collective::kBarrier, "packet", Needs::kSegments, kAnySize, barrier_packet<G, F, A>, cost::barrier_packet, "alpha", "everybody shows everybody one empty line"},
+  {Collective::kBarrier, "dissemination", Needs::kSegments, kAnySize, barrier_dissemination<G, F, A>, cost::barrier_dissemination, "log2 p alpha", "tell the ranks 1, 2, 4, ... behind"},
+};
+// clang-format on
+
+}  // namespace sluice

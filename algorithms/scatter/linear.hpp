@@ -1,0 +1,33 @@
+// Scatter over links: the root sends everybody its block in turn, piece by piece.
+//
+// Cost: alpha + (p - 1) / p n beta at the root. Needs: links to the root.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "algorithms/arguments.hpp"
+#include "channel/copy.hpp"
+#include "channel/thread_group.hpp"
+
+namespace sluice {
+
+template <ThreadGroup Group, class Fabric, class Math>
+SLUICE_FN void scatter_linear(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+  const Range mine = a.blocks[fabric.rank()];
+  constexpr std::uint64_t kPiece = Fabric::kPieceBytes;
+  for (std::uint64_t k = 0; k < a.blocks.slices(kPiece); ++k) {
+    if (fabric.rank() != a.root) {
+      const Range piece = mine.slice(k, kPiece);
+      fabric.receive_copy(group, a.root, a.output + (piece.offset - mine.offset), piece.bytes);
+      continue;
+    }
+    for (std::int32_t i = 1; i < fabric.size(); ++i) {
+      const Range piece = a.blocks[fabric.neighbour(i)].slice(k, kPiece);
+      fabric.send(group, fabric.neighbour(i), a.input + piece.offset, piece.bytes);
+    }
+  }
+  if (fabric.rank() == a.root) copy(group, a.output, a.input + mine.offset, mine.bytes);
+}
+
+}  // namespace sluice

@@ -1,0 +1,78 @@
+"""The machine's limits: reading limits.cpp's lines, and the least time a collective can take with them."""
+
+import math
+
+FLAGS = ("flag", "exchange")
+
+
+class Limits:
+    """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds; the best of the rounds."""
+
+    def __init__(self, rows):
+        self.values = {}
+        for row in rows:
+            key = (row["limit"], row["cores"], row["bytes"])
+            if row["limit"] in FLAGS:
+                self.values[key] = min(row["time_us"], self.values.get(key, math.inf))
+            else:
+                self.values[key] = max(row["gbs"], self.values.get(key, 0.0))
+        self.core_counts = sorted({cores for kind, cores, _ in self.values if kind not in FLAGS})
+
+    def __bool__(self):
+        return bool(self.values)
+
+    def flag(self, kind):
+        return next((value for (name, _, _), value in self.values.items() if name == kind), 0.0)
+
+    @property
+    def flag_us(self):
+        """One store seen by another core."""
+        return self.flag("flag")
+
+    @property
+    def exchange_us(self):
+        """Two cores that tell each other something and wait for it."""
+        return self.flag("exchange")
+
+    def bandwidth(self, kinds, cores, size):
+        """GB/s of all cores together, of the best of `kinds`, at the measured size nearest to `size`."""
+        usable = [count for count in self.core_counts if count <= cores]
+        if not usable:
+            return None
+        best = {}
+        for (kind, count, at), value in self.values.items():
+            if kind in kinds and count == usable[-1]:
+                best[at] = max(best.get(at, 0.0), value)
+        if not best:
+            return None
+        return best[min(best, key=lambda at: abs(math.log(at / size)))]
+
+
+def copied_bytes(collective, ranks, size):
+    """Bytes that all ranks together read once and write once, and how many ranks share the work.
+
+    A reduction reads its whole input once and writes its result once, however it is staged, as long as the
+    staging stays in the caches.
+    """
+    if collective == "reduce_scatter":
+        return ranks * (size + size / ranks) / 2, ranks
+    if collective == "broadcast":
+        return (ranks - 1) * size, ranks - 1
+    return ranks * size, ranks
+
+
+def floor_us(limits, collective, ranks, size, kinds=("copy", "stream", "attach")):
+    """One flag and the copies at the best bandwidth measured; None without a measurement.
+
+    Below 4 KiB a copy's own time is hidden in what a store takes to be seen: the flag alone.
+    """
+    copied, workers = copied_bytes(collective, ranks, size)
+    bandwidth = limits.bandwidth(kinds, workers, size)
+    if not bandwidth:
+        return None
+    return limits.flag_us + (copied / bandwidth / 1e3 if size >= 4096 else 0.0)
+
+
+def attach_us(limits, collective, ranks, size):
+    """The same with every byte moved once by cross-memory attach: how ordinary buffers go between processes."""
+    return floor_us(limits, collective, ranks, size, ("attach",))

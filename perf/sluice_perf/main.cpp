@@ -1,0 +1,17 @@
+// sluice-perf: times and checks the collectives of Sluice. docs/sluice-perf.md describes it.
+#include <variant>
+
+#include "sluice_perf/options.hpp"
+#include "sluice_perf/report.hpp"
+#include "sluice_perf/run_ranks.hpp"
+
+int main(int argc, char** argv) {
+  const auto parsed = sluice::perf::parse(argc, argv);
+  if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+  const auto& line = std::get<sluice::perf::CommandLine>(parsed);
+  if (line.list) {
+    sluice::perf::print_catalogue();
+    return 0;
+  }
+  return sluice::perf::run_ranks(line);
+}

@@ -1,0 +1,29 @@
+// Numbers on the wire: little-endian, whatever the machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::bootstrap {
+
+inline void store_u32(std::byte* at, std::uint32_t value) {
+  for (int i = 0; i < 4; ++i) at[i] = static_cast<std::byte>(value >> (8 * i));
+}
+
+inline std::uint32_t load_u32(const std::byte* at) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value |= std::to_integer<std::uint32_t>(at[i]) << (8 * i);
+  return value;
+}
+
+inline void store_u16(std::byte* at, std::uint16_t value) {
+  at[0] = static_cast<std::byte>(value);
+  at[1] = static_cast<std::byte>(value >> 8);
+}
+
+inline std::uint16_t load_u16(const std::byte* at) {
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(at[0]) |
+                                    std::to_integer<unsigned>(at[1]) << 8);
+}
+
+}  // namespace sluice::bootstrap

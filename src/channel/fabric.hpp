@@ -1,0 +1,474 @@
+// Fabric: what a schedule may call. One rank's view of its peers' segments during an operation.
+//
+// Every verb is called by all threads of the group with the same arguments. Verbs never fail visibly: after the first
+// failed wait they do nothing that could harm a peer and the schedule runs to its end; the launcher then finds
+// failed(). The four ways to move data, by size:
+//
+//   packets    up to kPacketBytes: data and flag in one line, no other synchronisation
+//   stage      through this rank's staging slots, which peers read; lanes say how far each rank has come
+//   links      messages between two ranks through a ring of slots; works where only puts exist
+//   direct     from and to the users' own buffers, where peers can reach them
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/port.hpp"
+#include "channel/copy.hpp"
+#include "channel/packet.hpp"
+#include "channel/segment.hpp"
+#include "channel/thread_group.hpp"
+#include "channel/wait.hpp"
+
+namespace sluice {
+
+enum class PeerBuffer : std::uint8_t { kInput, kOutput };
+
+/// How this rank gets at a peer's private memory.
+enum class Reach : std::uint8_t {
+  kNone,    // not at all
+  kAttach,  // by PrivateMemory
+  kSame,    // it is this process's own
+};
+
+/// What one rank knows of a peer. Private to the rank.
+struct FabricPeer {
+  std::byte* segment = nullptr;
+  std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
+  std::uint64_t sent = 0;         // fragments on the link to it
+  std::uint64_t received = 0;     // fragments taken from its link
+  std::uint64_t turn[2] = {};     // exchange(): the last round in which a send to it, a receive from it, had its turn
+  std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
+  std::uint64_t address[2] = {};  // and in its own address space
+  Reach reach = Reach::kNone;
+};
+
+/// Copies between this process and a peer's private memory (cross-memory attach). Host only.
+struct PrivateMemory {
+  bool (*read)(void* context, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes) = nullptr;
+  bool (*write)(void* context, std::int32_t peer, const void* local, std::uint64_t address,
+                std::uint64_t bytes) = nullptr;
+  void* context = nullptr;
+};
+
+/// Memory that a Fabric works with; owned by the communicator, sized for its ranks.
+struct FabricParts {
+  std::int32_t rank = 0;
+  std::int32_t ranks = 1;
+  FabricPeer* peers = nullptr;           // [ranks]; [rank] is this rank itself
+  WaitState* waits = nullptr;
+  std::byte* scratch = nullptr;          // ranks * kPacketBytes: unpacked packets
+  std::byte* piece_scratch = nullptr;    // LinkSlot::kDataBytes: a partial result on its way
+  const void** sources = nullptr;        // [ranks]: for reductions
+  void** destinations = nullptr;         // [ranks + 1]
+  PrivateMemory private_memory;
+  std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
+};
+
+class Fabric {
+ public:
+  Fabric() = default;
+  explicit Fabric(const FabricParts& parts) : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
+
+  SLUICE_FN std::int32_t rank() const { return parts_.rank; }
+  SLUICE_FN std::int32_t size() const { return parts_.ranks; }
+  /// The rank `distance` behind this one, around the ring.
+  SLUICE_FN std::int32_t neighbour(std::int32_t distance) const {
+    const std::int32_t to = (parts_.rank + distance) % parts_.ranks;
+    return to < 0 ? to + parts_.ranks : to;
+  }
+  SLUICE_FN bool failed() const { return parts_.waits->failed != 0; }
+  SLUICE_FN std::uint64_t epoch() const { return epoch_; }
+  SLUICE_FN WaitState& waits() const { return *parts_.waits; }
+  SLUICE_FN const SegmentLayout& layout() const { return layout_; }
+  SLUICE_FN FabricPeer& peer(std::int32_t rank) const { return parts_.peers[rank]; }
+  /// Room for one pointer a rank: what a reduction reads, and (one more) what it writes.
+  SLUICE_FN const void** sources() const { return parts_.sources; }
+  SLUICE_FN void** destinations() const { return parts_.destinations; }
+  SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
+  SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
+
+  // ---- operations -----------------------------------------------------------------------------------------
+
+  /// Enters the next operation; by one thread, before the schedule. The record is what peers compare theirs with.
+  SLUICE_FN void begin(const OperationRecord& record) {
+    epoch_ = record.epoch;
+    signature_ = record.signature;
+    steps_ = 0;
+    last_packets_ = packets_used_[parity()];
+    OperationRecord& entry = header(rank()).records[epoch_ % kRecords];
+    port::store_relaxed(&entry.epoch, record.epoch);
+    port::store_relaxed(&entry.signature, record.signature);
+    port::store_relaxed(&entry.count, record.count);
+    port::store_relaxed(&entry.call, record.call);
+    port::store_relaxed(&entry.root, record.root);
+    // Pairs with wait_started(): whoever sees it may overwrite what this rank read in earlier operations.
+    port::store_release(&header(rank()).lanes[kStarted].value, epoch_);
+  }
+
+  /// Leaves the operation; by one thread, after the schedule. Returns how many epochs it took: more than one only when
+  /// its steps outgrew the bits of a lane.
+  SLUICE_FN std::uint64_t end() {
+    const std::uint64_t carried = steps_ >> kStepBits;
+    if (carried != 0)
+      for (std::uint64_t* used : {packets_used_, stage_used_, exposure_used_})
+        if (used[parity()] == epoch_) used[parity()] += carried;
+    return 1 + carried;
+  }
+
+  // ---- packets --------------------------------------------------------------------------------------------
+
+  /// `bytes` <= kPacketBytes to everybody; read with receive_broadcast_packets().
+  template <ThreadGroup Group>
+  SLUICE_FN void broadcast_packets(const Group& group, const std::byte* source, std::uint64_t bytes) {
+    for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_packets_);
+    packets_used_[parity()] = epoch_;
+    sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
+    wake();
+  }
+
+  /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
+  template <ThreadGroup Group>
+  SLUICE_FN void put_packets(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
+    wait_left(to, last_packets_);
+    packets_used_[parity()] = epoch_;
+    sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
+    wake();
+  }
+
+  /// The peer's packets to everybody; valid until the end of the operation.
+  template <ThreadGroup Group>
+  SLUICE_FN const std::byte* receive_broadcast_packets(const Group& group, std::int32_t from,
+                                                       std::uint64_t bytes) {
+    return unpack(group, from, packet_lines_of(from, size()), bytes);
+  }
+
+  /// The peer's packets to this rank; valid until the end of the operation.
+  template <ThreadGroup Group>
+  SLUICE_FN const std::byte* receive_packets(const Group& group, std::int32_t from, std::uint64_t bytes) {
+    return unpack(group, from, packet_lines_of(from, rank()), bytes);
+  }
+
+  // ---- stage ----------------------------------------------------------------------------------------------
+
+  /// Takes the half of the stage that belongs to this epoch; the other half may still be read by slow peers.
+  template <ThreadGroup Group>
+  SLUICE_FN std::byte* stage_half(const Group& group) {
+    if (group.rank() == 0)
+      for (std::int32_t r = 0; r < size(); ++r) wait_left(r, stage_used_[parity()]);
+    group.sync();
+    stage_used_[parity()] = epoch_;
+    return peer_half(rank());
+  }
+  SLUICE_FN std::byte* peer_half(std::int32_t rank) const {
+    return peer(rank).segment + layout_.stage() + parity() * (kStageBytes / 2);
+  }
+
+  /// Takes the whole stage as `slots` slots of `slot_bytes`.
+  template <ThreadGroup Group>
+  SLUICE_FN void open_stage(const Group& group, std::uint64_t slots, std::uint64_t slot_bytes) {
+    slots_ = slots;
+    slot_bytes_ = slot_bytes;
+    const std::uint64_t last_use = stage_used_[0] > stage_used_[1] ? stage_used_[0] : stage_used_[1];
+    if (group.rank() == 0)
+      for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_use);
+    group.sync();
+    stage_used_[0] = stage_used_[1] = epoch_;
+  }
+  /// Slot of step `step` of `rank`: write one's own, read the others'.
+  SLUICE_FN std::byte* slot(std::int32_t rank, std::uint64_t step) const {
+    return peer(rank).segment + layout_.stage() + step % slots_ * slot_bytes_;
+  }
+  /// Before writing the slot of `step`: waits until `reader` is done with what was there.
+  template <ThreadGroup Group>
+  SLUICE_FN void wait_slot_free(const Group& group, std::int32_t reader, std::uint64_t step) {
+    if (step >= slots_) wait_for(group, reader, kConsumed, step - slots_ + 1);
+  }
+
+  /// Says that this rank has come to `steps` in `lane`; what it wrote before is visible to whoever waits for it.
+  template <ThreadGroup Group>
+  SLUICE_FN void publish(const Group& group, LaneName lane, std::uint64_t steps) {
+    group.sync();
+    if (group.rank() != 0 || failed()) return;
+    if (steps > steps_) steps_ = steps;
+    Lane& own = header(rank()).lanes[lane];
+    port::store_relaxed(&own.signature[parity()], signature_);
+    port::store_release(&own.value, (epoch_ << kStepBits) + steps);  // pairs with wait_for()
+    wake();
+  }
+
+  /// Waits until `from` has come to `steps` in `lane` of this operation.
+  template <ThreadGroup Group>
+  SLUICE_FN void wait_for(const Group& group, std::int32_t from, LaneName lane, std::uint64_t steps) {
+    if (group.rank() == 0 && from != rank()) {
+      const Lane& theirs = header(from).lanes[lane];
+      const std::uint64_t target = (epoch_ << kStepBits) + steps;
+      const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.value, target, from);
+      if (seen >= target) {
+        learn(from, seen >> kStepBits);
+        check_signature(from, port::load_relaxed(&theirs.signature[parity()]));
+      }
+    }
+    group.sync();
+  }
+
+  // ---- direct ---------------------------------------------------------------------------------------------
+
+  /// Shows this rank's buffers to its peers for the length of this operation. By one thread.
+  SLUICE_FN void expose(const ExposedBuffer& input, const ExposedBuffer& output) {
+    for (std::int32_t r = 0; r < size(); ++r) wait_left(r, exposure_used_[parity()]);
+    exposure_used_[parity()] = epoch_;
+    Exposure& own = header(rank()).exposures[parity()];
+    own.signature = signature_;
+    own.input = input;
+    own.output = output;
+    port::store_release(&own.tag, epoch_);  // pairs with wait_exposed()
+    wake();
+  }
+  /// The peer's buffers; nullptr after a failure. By one thread.
+  SLUICE_FN const Exposure* wait_exposed(std::int32_t from) {
+    const Exposure& theirs = header(from).exposures[parity()];
+    const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.tag, epoch_, from);
+    if (seen < epoch_) return nullptr;
+    learn(from, seen);
+    check_signature(from, theirs.signature);
+    return failed() ? nullptr : &theirs;
+  }
+
+  /// The peer's exposed buffer, where it is mapped (the algorithm's `needs_direct` says that it must be).
+  SLUICE_FN std::byte* exposed(std::int32_t rank, PeerBuffer which) const {
+    return peer(rank).exposed[static_cast<unsigned>(which)];
+  }
+
+  /// destination[0, bytes) = the peer's exposed buffer [offset, + bytes).
+  template <ThreadGroup Group>
+  SLUICE_FN void get(const Group& group, std::int32_t from, PeerBuffer which, std::uint64_t offset,
+                     std::byte* destination, std::uint64_t bytes) {
+    if (bytes == 0 || failed()) return;
+    if (const std::byte* mapped = exposed(from, which))
+      return copy(group, destination, mapped + offset, bytes, streaming(bytes));
+    fetch(group, from, peer(from).address[static_cast<unsigned>(which)] + offset, destination, bytes);
+  }
+
+  /// The peer's exposed buffer [offset, + bytes) = source[0, bytes).
+  template <ThreadGroup Group>
+  SLUICE_FN void put(const Group& group, std::int32_t to, PeerBuffer which, std::uint64_t offset,
+                     const std::byte* source, std::uint64_t bytes) {
+    if (bytes == 0 || failed()) return;
+    if (std::byte* mapped = exposed(to, which)) return copy(group, mapped + offset, source, bytes, streaming(bytes));
+#if defined(SLUICE_HOST)
+    const std::uint64_t address = peer(to).address[static_cast<unsigned>(which)] + offset;
+    parts_.private_memory.write(parts_.private_memory.context, to, source, address, bytes);
+#endif
+  }
+
+  /// Whether fetch() can read `from`'s private memory.
+  SLUICE_FN bool can_fetch(std::int32_t from) const { return peer(from).reach != Reach::kNone; }
+  /// destination[0, bytes) = what lies at `address` in `from`'s address space, which it has told us.
+  template <ThreadGroup Group>
+  SLUICE_FN void fetch(const Group& group, std::int32_t from, std::uint64_t address, std::byte* destination,
+                       std::uint64_t bytes) {
+    if (peer(from).reach == Reach::kSame)
+      return copy(group, destination, reinterpret_cast<const std::byte*>(address), bytes, streaming(bytes));
+#if defined(SLUICE_HOST)
+    parts_.private_memory.read(parts_.private_memory.context, from, destination, address, bytes);
+#endif
+  }
+
+  /// Ends the use of exposed buffers: returns when every peer is done with this rank's.
+  template <ThreadGroup Group>
+  SLUICE_FN void close_exposure(const Group& group) {
+    publish(group, kConsumed, 1);
+    for (std::int32_t r = 0; r < size(); ++r) wait_for(group, r, kConsumed, 1);
+  }
+
+  // ---- links ----------------------------------------------------------------------------------------------
+
+  /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send to each other before
+  /// either receives, keep `bytes` <= kPieceBytes.
+  static constexpr std::uint64_t kPieceBytes = 2 * LinkSlot::kDataBytes;
+  template <ThreadGroup Group>
+  SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
+    FabricPeer& link = peer(to);
+    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
+      if (group.rank() == 0 && link.sent >= kLinkSlots)
+        wait_at_least(*parts_.waits, &credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
+      group.sync();
+      if (failed()) return;
+      LinkSlot& slot = link_slot(to, rank(), link.sent);
+      copy(group, payload(slot, bytes), source + offset, fragment(bytes, offset));
+      post_fragment(group, slot, to, bytes, signature_, 0);
+    }
+  }
+
+  /// Receives `bytes` from `from` and hands each fragment to consume(offset, data, fragment_bytes).
+  template <ThreadGroup Group, class Consume>
+  SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes, Consume consume) {
+    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
+      const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
+      if (group.rank() == 0 &&
+          wait_at_least(*parts_.waits, &slot.tag, peer(from).received + 1, from) > peer(from).received) {
+        if (slot.kind != signature_ || slot.bytes != bytes)
+          record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, slot.kind);
+      }
+      group.sync();
+      if (failed()) return;
+      consume(offset, payload(slot, bytes), fragment(bytes, offset));
+      take_fragment(group, from);
+    }
+  }
+
+  /// receive() into `destination`.
+  template <ThreadGroup Group>
+  SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination, std::uint64_t bytes) {
+    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
+      copy(group, destination + offset, data, length);
+    });
+  }
+
+  /// destination = received op own, or own op received when `own_first`; the order fixes the bits.
+  template <ThreadGroup Group, class Arithmetic>
+  SLUICE_FN void receive_reduce(const Group& group, const Arithmetic& arithmetic, std::int32_t from,
+                                const std::byte* own, std::byte* destination, std::uint64_t bytes, bool own_first,
+                                bool last = false) {
+    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
+      const void* operands[2] = {own_first ? own + offset : data, own_first ? data : own + offset};
+      void* to[1] = {destination + offset};
+      arithmetic.reduce(group, to, 1, operands, 2, length, last, 0);
+    });
+  }
+
+  // The pieces of a link, for exchange() in algorithms/send_receive, which drives many links at once.
+
+  /// Whether send() of a fragment to `to` would not wait.
+  SLUICE_FN bool has_credit(std::int32_t to) const {
+    return peer(to).sent < kLinkSlots ||
+           port::load_acquire(&credit(rank(), to).consumed) >= peer(to).sent + 1 - kLinkSlots;
+  }
+  /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
+  SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {
+    return port::load_acquire(&credit(rank(), to).consumed) >= number;
+  }
+  /// A number that no earlier round of exchange() had.
+  SLUICE_FN std::uint64_t next_round() { return ++rounds_; }
+  /// The word that has_credit(), taken() or next_incoming() looks at.
+  SLUICE_FN const std::uint64_t* credit_word(std::int32_t to) const { return &credit(rank(), to).consumed; }
+  SLUICE_FN const std::uint64_t* incoming_word(std::int32_t from) const {
+    return &link_slot(rank(), from, peer(from).received).tag;
+  }
+  /// Where in a slot the data of a message of `message_bytes` is.
+  SLUICE_FN static std::byte* payload(LinkSlot& slot, std::uint64_t message_bytes) {
+    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
+  }
+  SLUICE_FN static const std::byte* payload(const LinkSlot& slot, std::uint64_t message_bytes) {
+    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
+  }
+  /// How much of a message of `bytes` the fragment at `offset` carries.
+  SLUICE_FN static std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) {
+    return bytes - offset < LinkSlot::kDataBytes ? bytes - offset : LinkSlot::kDataBytes;
+  }
+  SLUICE_FN LinkSlot& next_outgoing(std::int32_t to) const { return link_slot(to, rank(), peer(to).sent); }
+  /// The next fragment from `from`, or nullptr when it is not there yet.
+  SLUICE_FN const LinkSlot* next_incoming(std::int32_t from) const {
+    const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
+    return port::load_acquire(&slot.tag) > peer(from).received ? &slot : nullptr;
+  }
+  template <ThreadGroup Group>
+  SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to, std::uint64_t message_bytes,
+                               std::uint64_t kind, std::uint64_t source) {
+    group.sync();
+    ++peer(to).sent;
+    if (group.rank() != 0) return;
+    slot.bytes = message_bytes;
+    slot.kind = kind;
+    slot.source = source;
+    port::store_release(&slot.tag, peer(to).sent);  // pairs with receive() and next_incoming()
+    wake();
+  }
+  template <ThreadGroup Group>
+  SLUICE_FN void take_fragment(const Group& group, std::int32_t from) {
+    group.sync();
+    ++peer(from).received;
+    if (group.rank() != 0) return;
+    port::store_release(&credit(from, rank()).consumed, peer(from).received);  // pairs with send()'s wait
+    wake();
+  }
+
+ private:
+  SLUICE_FN std::uint64_t parity() const { return epoch_ & 1; }
+  SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
+  SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
+    return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
+  }
+  SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
+    return reinterpret_cast<PacketLine*>(peer(from).segment +
+                                         layout_.packets(static_cast<std::uint64_t>(to), parity()));
+  }
+  SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source, std::uint64_t number) const {
+    return *reinterpret_cast<LinkSlot*>(
+        peer(owner).segment + layout_.link_slot(static_cast<std::uint64_t>(source), number % kLinkSlots));
+  }
+  SLUICE_FN Credit& credit(std::int32_t owner, std::int32_t receiver) const {
+    return *reinterpret_cast<Credit*>(peer(owner).segment + layout_.credit(static_cast<std::uint64_t>(receiver)));
+  }
+
+  SLUICE_FN void learn(std::int32_t from, std::uint64_t epoch) {
+    if (peer(from).known_epoch < epoch) peer(from).known_epoch = epoch;
+  }
+
+  /// Waits until `reader` has left operation `epoch`. Usually known from what it sent since; else its lane says so.
+  SLUICE_FN void wait_left(std::int32_t reader, std::uint64_t epoch) {
+    if (peer(reader).known_epoch > epoch || reader == rank() || epoch == 0) return;
+    learn(reader, wait_at_least(*parts_.waits, &header(reader).lanes[kStarted].value, epoch + 1, reader));
+  }
+
+  SLUICE_FN void check_signature(std::int32_t from, std::uint64_t theirs) {
+    if (theirs != signature_) record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, theirs);
+  }
+
+  template <ThreadGroup Group>
+  SLUICE_FN const std::byte* unpack(const Group& group, std::int32_t from, const PacketLine* lines,
+                                    std::uint64_t bytes) {
+    const std::uint64_t tag = packet_tag();
+    const std::byte* payload = lines->payload;  // one line is read where it lies
+    std::uint64_t seen;
+    if (bytes <= PacketLine::kPayloadBytes) {
+      seen = wait_at_least(*parts_.waits, &lines->tag, tag & ~0xffffull, from);
+    } else {
+      std::byte* scratch = parts_.scratch + static_cast<std::uint64_t>(from) * kPacketBytes;
+      seen = sluice::receive_packets(group, *parts_.waits, lines, scratch, bytes, tag & ~0xffffull, from);
+      payload = scratch;
+    }
+    if (seen != tag) {
+      record_failure(*parts_.waits, WaitOutcome::kMismatch, from, tag, seen);
+    } else {
+      learn(from, epoch_);
+    }
+    group.sync();
+    return payload;
+  }
+
+  /// Wakes the ranks that sleep; costs one load of a line that stays in this cache while nobody does.
+  SLUICE_FN void wake() const {
+#if defined(SLUICE_HOST)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (port::load_relaxed(&header(0).sleepers) != 0) [[unlikely]]
+      for (std::int32_t r = 0; r < size(); ++r) ring(header(r).doorbell);
+#endif
+  }
+
+  FabricParts parts_;
+  SegmentLayout layout_;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t signature_ = 0;
+  std::uint64_t steps_ = 0;         // the farthest that this rank came in a lane
+  std::uint64_t last_packets_ = 0;  // the packets' last use before this operation
+  std::uint64_t packets_used_[2] = {};  // epoch of the last use, by parity
+  std::uint64_t stage_used_[2] = {};
+  std::uint64_t exposure_used_[2] = {};
+  std::uint64_t rounds_ = 0;
+  std::uint64_t slots_ = 1;
+  std::uint64_t slot_bytes_ = 0;
+};
+
+}  // namespace sluice

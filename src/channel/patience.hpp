@@ -1,0 +1,37 @@
+// One long wait on the host: when to spin, yield, sleep and give up. Host only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "channel/wait.hpp"
+
+namespace sluice {
+
+class Patience {
+ public:
+  /// Starts the deadline of a wait for `peer`.
+  Patience(WaitState& state, std::int32_t peer) : state_(state), peer_(peer) {}
+
+  /// Rests a little; `word` reaching `target` ends a sleep early. False when the wait is over: the deadline has
+  /// passed, the communicator was aborted, or the peer's call does not fit. The failure is then recorded.
+  bool rest(const std::uint64_t* word, std::uint64_t target) noexcept;
+
+  /// Something arrived: the deadline and the rest start anew. `peer` is who is waited for next.
+  void progress(std::int32_t peer) {
+    rounds_ = 0;
+    peer_ = peer;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool over(Clock::time_point now, std::uint64_t target, std::uint64_t seen) noexcept;
+
+  WaitState& state_;
+  std::int32_t peer_;
+  std::uint32_t rounds_ = 0;
+  Clock::time_point start_{};
+  Clock::time_point next_look_{};
+};
+
+}  // namespace sluice

@@ -1,0 +1,137 @@
+// The memory that one rank shows to its peers: where everything is.
+//
+// Each rank owns one segment per communicator; peers on its host map it. All words that are polled sit on
+// lines of their own with one writer. Offsets are from the segment's start.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/port.hpp"
+#include "channel/doorbell.hpp"
+#include "channel/packet.hpp"
+
+namespace sluice {
+
+/// Two lines apart, because neighbouring lines are fetched in pairs by some processors.
+inline constexpr std::uint64_t kPollSpacing = 128;
+
+/// A counter that its owner raises and every peer may poll. `value` is epoch << kStepBits | step, so a later operation's
+/// value is above every value of an earlier one and nothing is ever reset.
+struct alignas(kPollSpacing) Lane {
+  std::uint64_t value;
+  std::uint64_t signature[2];  // of the owner's operation, by parity of its epoch
+};
+
+inline constexpr unsigned kStepBits = 16;
+
+enum LaneName : unsigned {
+  kStarted,   // the operation its owner is in; everything of earlier ones is finished there. Value: the epoch alone.
+  kInputs,    // slices of input staged so far
+  kResults,   // slices of results staged so far
+  kConsumed,  // slices of its peers that its owner is done with
+  kLaneCount,
+};
+
+/// In the lane kStarted: its owner has left for good.
+inline constexpr std::uint64_t kLeft = ~0ull;
+
+/// One buffer of a call, as its owner describes it to peers.
+struct ExposedBuffer {
+  static constexpr std::uint64_t kUnused = ~0ull;  // region of a buffer that the owner does not have in this call
+
+  std::uint64_t address;  // in the owner's address space
+  std::uint64_t region;   // id of the registered region that holds it; 0: ordinary memory; or kUnused
+  std::uint64_t offset;   // in that region
+};
+
+struct alignas(kPollSpacing) Exposure {
+  std::uint64_t tag;  // the epoch; released last
+  std::uint64_t signature;
+  ExposedBuffer input;
+  ExposedBuffer output;
+};
+
+/// What a rank was asked to do: the flight recorder's entry and the evidence when calls do not fit.
+struct alignas(64) OperationRecord {
+  std::uint64_t epoch;
+  std::uint64_t signature;
+  std::uint64_t count;
+  std::uint64_t call;  // packed: collective, type, operator, algorithm (src/communicator/operation.hpp)
+  std::uint64_t root;
+};
+inline constexpr std::uint64_t kRecords = 64;
+
+/// One slot of a link: header and up to kDataBytes of a message. A short message travels in the header's line.
+struct alignas(64) LinkSlot {
+  static constexpr std::uint64_t kDataBytes = 32 * 1024;
+  static constexpr std::uint64_t kShortBytes = 32;
+
+  std::uint64_t tag;    // number of the fragment on this link, from 1; released last
+  std::uint64_t bytes;  // of the whole message
+  std::uint64_t kind;   // signature of the operation, or what a point-to-point message says of itself
+  std::uint64_t source;  // address of the sender's buffer when the receiver is to fetch it; else 0
+  std::byte short_data[kShortBytes];  // instead of `data`, for a message that fits
+  std::byte data[kDataBytes];
+};
+inline constexpr std::uint64_t kLinkSlots = 4;
+
+struct alignas(kPollSpacing) Credit {
+  std::uint64_t consumed;  // fragments the receiver is done with; in the sender's segment, raised by the receiver
+};
+
+/// Registered regions that their owner has freed, so that peers unmap them: the last kKept ids of `count`.
+struct alignas(kPollSpacing) Withdrawn {
+  static constexpr std::uint64_t kKept = 15;
+  std::uint64_t count;
+  std::uint64_t ids[kKept];
+};
+
+struct SegmentHeader {
+  std::uint64_t magic;
+  std::uint64_t ranks;
+  std::uint64_t rank;
+  std::uint64_t probe;  // a random value that peers read by cross-memory attach to see whether they may
+  alignas(64) std::uint64_t sleepers;  // of the first rank's segment: ranks asleep in this communicator
+  Doorbell doorbell;
+  Withdrawn withdrawn;
+  Lane lanes[kLaneCount];
+  Exposure exposures[2];
+  OperationRecord records[kRecords];
+};
+
+inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650001;  // "sluice", layout 1
+
+/// Largest message that goes as packets.
+inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;
+/// The staging memory of one rank: small enough to stay in a second-level cache while it is in use.
+inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
+
+/// Where the parts of a segment for `ranks` ranks are.
+struct SegmentLayout {
+  std::uint64_t ranks = 0;
+
+  SLUICE_FN static constexpr std::uint64_t lane_bytes() {
+    return packet_lines(kPacketBytes) * sizeof(PacketLine);
+  }
+  /// Packets for `peer` (its rank), or for everybody (peer == ranks); one set for each parity of the epoch.
+  SLUICE_FN constexpr std::uint64_t packets(std::uint64_t peer, std::uint64_t parity) const {
+    return round_up(sizeof(SegmentHeader), 4096) + (peer * 2 + parity) * lane_bytes();
+  }
+  SLUICE_FN constexpr std::uint64_t credit(std::uint64_t peer) const {
+    return round_up(packets(ranks + 1, 0), 4096) + peer * sizeof(Credit);
+  }
+  SLUICE_FN constexpr std::uint64_t link_slot(std::uint64_t source, std::uint64_t slot) const {
+    return round_up(credit(ranks), 4096) + (source * kLinkSlots + slot) * sizeof(LinkSlot);
+  }
+  SLUICE_FN constexpr std::uint64_t stage() const {
+    return round_up(link_slot(ranks, 0), 2 * 1024 * 1024);
+  }
+  SLUICE_FN constexpr std::uint64_t bytes() const { return stage() + kStageBytes; }
+
+  SLUICE_FN static constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
+    return (value + to - 1) / to * to;
+  }
+};
+
+}  // namespace sluice

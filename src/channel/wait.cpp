@@ -1,0 +1,68 @@
+#include "channel/wait.hpp"
+
+#include <sched.h>
+
+#include "channel/doorbell.hpp"
+#include "channel/patience.hpp"
+
+namespace sluice {
+namespace {
+
+// Yielding costs half a microsecond when somebody else can run and next to nothing otherwise; a futex wake across
+// idle cores of a virtual machine costs tens of microseconds. So: yield for a millisecond, then sleep.
+constexpr auto kYieldFor = std::chrono::milliseconds(1);
+// Looking at a peer's flight record takes its cache line; once a millisecond is cheap and soon enough.
+constexpr auto kLookEvery = std::chrono::milliseconds(1);
+// The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the clock.
+constexpr std::uint32_t kRoundsPerClock = 8;
+
+}  // namespace
+
+bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
+  const std::uint32_t round = rounds_++;
+  if (port::load_acquire(&state_.abort_word) != 0) {
+    record_failure(state_, WaitOutcome::kAborted, peer_, target, port::load_relaxed(word));
+    return false;
+  }
+  if (round % kRoundsPerClock != 0) {
+    sched_yield();
+    return true;
+  }
+  const auto now = Clock::now();
+  if (round == 0) {
+    start_ = now;
+    next_look_ = now + kLookEvery;
+  }
+  if (over(now, target, port::load_relaxed(word))) return false;
+  if (now - start_ < kYieldFor || state_.doorbell == nullptr) {
+    sched_yield();
+  } else {
+    sleep_on(*state_.doorbell, state_.sleepers, word, target);
+    rounds_ = kRoundsPerClock;  // look at everything after every sleep
+  }
+  return true;
+}
+
+bool Patience::over(Clock::time_point now, std::uint64_t target, std::uint64_t seen) noexcept {
+  if (now >= next_look_) {
+    next_look_ = now + kLookEvery;
+    if (state_.contradicts != nullptr && state_.contradicts(state_.context, peer_)) {
+      record_failure(state_, WaitOutcome::kMismatch, peer_, target, seen);
+      return true;
+    }
+  }
+  if (now - start_ < std::chrono::nanoseconds(state_.timeout_ns)) return false;
+  record_failure(state_, WaitOutcome::kTimeout, peer_, target, seen);
+  return true;
+}
+
+std::uint64_t wait_patiently(WaitState& state, const std::uint64_t* word, std::uint64_t target,
+                             std::int32_t peer) noexcept {
+  Patience patience(state, peer);
+  for (;;) {
+    const std::uint64_t seen = port::load_acquire(word);
+    if (seen >= target || !patience.rest(word, target)) return seen;
+  }
+}
+
+}  // namespace sluice

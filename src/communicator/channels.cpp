@@ -1,0 +1,74 @@
+#include "sluice/channel.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/error.hpp"
+#include "communicator/impl.hpp"
+
+namespace sluice {
+namespace {
+
+/// A rank's counters for one ChannelSet: what each peer raises, and how far this rank's waits have come.
+struct alignas(kPollSpacing) Counter {
+  std::uint64_t value;
+};
+
+}  // namespace
+
+Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::uint64_t bytes) {
+  struct Shown {
+    ExposedBuffer buffer;
+    std::uint64_t bytes;
+  };
+  const Shown mine{describe_buffer(buffer, bytes, true), bytes};
+  SLUICE_TRY_ASSIGN(const auto blobs, bootstrap_->all_gather(std::as_bytes(std::span(&mine, 1)), deadline()));
+  std::vector<Window> windows;
+  for (int r = 0; r < size(); ++r) {
+    Shown theirs{};
+    const auto& blob = blobs[static_cast<std::size_t>(r)];
+    if (blob.size() == sizeof theirs) std::memcpy(&theirs, blob.data(), sizeof theirs);
+    if (blob.size() != sizeof theirs || theirs.bytes != bytes)
+      return fail(Errc::kInvalidUsage, "buffers of different sizes",
+                  fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", rank(), bytes, r, theirs.bytes));
+    std::byte* base = static_cast<std::byte*>(buffer);
+    if (r != rank()) {
+      SLUICE_TRY_ASSIGN(base, peer_memory_->locate(r, theirs.buffer, bytes, deadline()));
+    }
+    if (base == nullptr)
+      return fail(Errc::kInvalidArgument, "buffer cannot be mapped",
+                  fmt::format("make_channels: the buffer of rank {} is not from sluice::alloc", r));
+    windows.push_back({base, bytes});
+  }
+  return windows;
+}
+
+Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::size_t bytes) {
+  Communicator::Impl& impl = communicator.impl();
+  const Communicator::Impl::Turn turn(impl);
+  SLUICE_TRY(turn.status());
+  if (buffer == nullptr || bytes == 0)
+    return fail(Errc::kInvalidArgument, "no buffer",
+                fmt::format("make_channels: rank {} passed {} bytes at {}", impl.rank(), bytes, fmt::ptr(buffer)));
+  SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
+  const auto ranks = static_cast<std::size_t>(impl.size());
+  SLUICE_TRY_ASSIGN(const Window counters, impl.allocate(2 * ranks * sizeof(Counter)));
+  SLUICE_TRY_ASSIGN(const auto all_counters, impl.share(counters, "semaphores"));
+  const auto counter = [&](std::size_t owner, std::size_t index) {
+    return &reinterpret_cast<Counter*>(all_counters[owner].base)[index].value;
+  };
+  const auto me = static_cast<std::size_t>(impl.rank());
+  std::vector<MemoryChannel> channels;
+  for (std::size_t peer = 0; peer < ranks; ++peer)
+    channels.push_back({.local = buffers[me],
+                        .remote = buffers[peer],
+                        .semaphore = {.inbound = counter(me, peer),
+                                      .outbound = counter(peer, me),
+                                      .expected = counter(me, ranks + peer),
+                                      .peer = static_cast<std::int32_t>(peer)},
+                        .waits = &impl.waits()});
+  return ChannelSet(std::move(channels));
+}
+
+}  // namespace sluice

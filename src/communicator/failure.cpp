@@ -1,0 +1,131 @@
+// From a failed wait to an error that says what happened, here and on the other ranks.
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "channel/doorbell.hpp"
+#include "communicator/impl.hpp"
+
+namespace sluice {
+
+Status Communicator::Impl::Turn::status() const {
+  if (!taken_)
+    return fail(Errc::kInvalidUsage, "communicator in use",
+                fmt::format("rank {}: a second call on a communicator while the first is in flight", impl_.rank()));
+  if (port::load_relaxed(&impl_.waits_->abort_word) == 0 && impl_.waits_->failed == 0) [[likely]] return {};
+  return impl_.error();
+}
+
+bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
+  const auto& impl = *static_cast<const Impl*>(self);
+  if (peer < 0 || peer >= impl.size()) return false;
+  const std::uint64_t started = port::load_acquire(&impl.header(peer).lanes[kStarted].value);
+  if (started == kLeft) return true;
+  if (started < impl.current_.epoch) return false;
+  const OperationRecord& theirs = impl.header(peer).records[impl.current_.epoch % kRecords];
+  return port::load_relaxed(&theirs.epoch) == impl.current_.epoch &&
+         port::load_relaxed(&theirs.signature) != impl.current_.signature;
+}
+
+std::string Communicator::Impl::whereabouts(int peer) const {
+  const std::uint64_t started = port::load_acquire(&header(peer).lanes[kStarted].value);
+  if (started == kLeft) return "has left the communicator";
+  if (started == 0) return "has not called a collective yet";
+  const OperationRecord& entry = header(peer).records[started % kRecords];
+  OperationRecord copy{};
+  copy.epoch = port::load_relaxed(&entry.epoch);
+  copy.call = port::load_relaxed(&entry.call);
+  copy.count = port::load_relaxed(&entry.count);
+  copy.root = port::load_relaxed(&entry.root);
+  return fmt::format("last began {}", describe(copy));
+}
+
+std::string Communicator::Impl::failure_text(const std::string& doing) const {
+  const WaitFailure& failure = waits_->failure;
+  const std::string me = fmt::format("rank {} of {}, {}", rank(), size(), doing);
+  switch (failure.outcome) {
+    case WaitOutcome::kTimeout:
+      return fmt::format("{}: waited {} ms for rank {}, which {}", me, waits_->timeout_ns / 1'000'000, failure.peer,
+                         whereabouts(failure.peer));
+    case WaitOutcome::kMismatch: {
+      const OperationRecord& theirs = header(failure.peer).records[current_.epoch % kRecords];
+      const std::uint64_t started = port::load_acquire(&header(failure.peer).lanes[kStarted].value);
+      const bool same_place = port::load_relaxed(&theirs.epoch) == current_.epoch;
+      if (started == kLeft || !same_place)
+        return fmt::format("{}: rank {} will not take part: it {}", me, failure.peer, whereabouts(failure.peer));
+      OperationRecord copy{};
+      copy.epoch = current_.epoch;
+      copy.call = port::load_relaxed(&theirs.call);
+      copy.count = port::load_relaxed(&theirs.count);
+      copy.root = port::load_relaxed(&theirs.root);
+      return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank(), describe(current_),
+                         failure.peer, describe(copy));
+    }
+    case WaitOutcome::kWrongSize:
+      return fmt::format("{}: expected {} bytes from rank {}, found {}", me, failure.expected, failure.peer,
+                         failure.seen);
+    case WaitOutcome::kOutOfRange:
+      return fmt::format("{}: a channel to rank {} was asked to reach byte {} of a window of {}", me, failure.peer,
+                         failure.seen, failure.expected);
+    case WaitOutcome::kUnreachable:
+      return fmt::format("{}: the memory of rank {} cannot be reached (os error {})", me, failure.peer, failure.seen);
+    case WaitOutcome::kNone:
+    case WaitOutcome::kAborted: break;
+  }
+  return fmt::format("{}: aborted", me);
+}
+
+Status Communicator::Impl::failed(const std::string& doing) {
+  switch (waits_->failure.outcome) {
+    case WaitOutcome::kTimeout: return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
+    case WaitOutcome::kMismatch: return end(Errc::kInvalidUsage, "calls do not match", failure_text(doing));
+    case WaitOutcome::kWrongSize: return end(Errc::kInvalidUsage, "message of another size", failure_text(doing));
+    case WaitOutcome::kOutOfRange: return end(Errc::kInvalidArgument, "outside the window", failure_text(doing));
+    case WaitOutcome::kUnreachable: return end(Errc::kRemoteError, "peer's memory unreachable", failure_text(doing));
+    case WaitOutcome::kNone:
+    case WaitOutcome::kAborted: break;
+  }
+  return error();  // whoever set the abort word has left the reason
+}
+
+Status Communicator::Impl::end(Errc code, const char* what, std::string text) {
+  {
+    const std::lock_guard lock(error_mutex_);
+    if (error_.ok()) {
+      error_ = Status(code, what);
+      error_text_ = text;
+      log::error("{}: {}", name(code), text);
+      bootstrap_->send_abort(code, text);
+    }
+  }
+  port::store_release(&waits_->abort_word, 1);
+  ring(*waits_->doorbell);
+  return error();
+}
+
+Status Communicator::Impl::abort() {
+  return end(Errc::kAborted, "aborted", fmt::format("rank {} called abort()", rank())).code() == Errc::kAborted
+             ? Status()
+             : error();
+}
+
+Status Communicator::Impl::error() const {
+  const std::lock_guard lock(error_mutex_);
+  if (!error_.ok()) set_last_error(error_text_);
+  return error_;
+}
+
+void Communicator::Impl::on_event(const Bootstrap::Event& event) {
+  {
+    const std::lock_guard lock(error_mutex_);
+    if (error_.ok()) {
+      error_ = Status(event.code, event.kind == Bootstrap::Event::Kind::kLost ? "a rank was lost" : "reported by a peer");
+      error_text_ = event.text;
+      log::error("{}: {}", name(event.code), event.text);
+    }
+  }
+  port::store_release(&waits_->abort_word, 1);
+  ring(*waits_->doorbell);
+}
+
+}  // namespace sluice

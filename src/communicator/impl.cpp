@@ -1,0 +1,127 @@
+#include "communicator/impl.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "memory/registry.hpp"
+
+namespace sluice {
+
+Communicator::Impl::~Impl() {
+  if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
+  if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
+  if (!peers_.empty() && peers_[static_cast<std::size_t>(rank())].segment != nullptr) {
+    // Above every epoch: who still waits for this rank learns that it will not come (contradicts()).
+    port::store_release(&header(rank()).lanes[kStarted].value, kLeft);
+  }
+}
+
+Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmetic) {
+  const OperationRecord record = record_of(call, epoch_);
+  current_ = record;
+  fabric_.begin(record);
+  const std::uint64_t bytes = call.message_bytes();
+  const HostEntry* entry;
+  if (bytes < selection_.access_matters_from(call.collective)) {
+    entry = &selection_.choose(call.collective, bytes, BufferAccess::kNone);
+  } else {
+    entry = &selection_.choose(call.collective, bytes, agree_on_access(call));
+    if (entry->needs >= Needs::kReach) locate_buffers(call);
+  }
+  last_algorithm_ = entry->name;
+  if (!fabric_.failed()) {
+    const Arguments arguments{.input = static_cast<const std::byte*>(call.input),
+                              .output = static_cast<std::byte*>(call.output),
+                              .count = call.count,
+                              .elem_bytes = call.elem_bytes(),
+                              .root = call.root,
+                              .blocks = call.blocks};
+    entry->run(HostThread{}, fabric_, arithmetic, arguments);
+  }
+  epoch_ += fabric_.end();
+  if (fabric_.failed()) [[unlikely]] return failed(describe(record));
+  return {};
+}
+
+Status Communicator::Impl::run_exchange(const Call& call, std::span<LinkTransfer> transfers) {
+  const OperationRecord record = record_of(call, epoch_);
+  current_ = record;
+  fabric_.begin(record);
+  for (LinkTransfer& transfer : transfers) transfer.kind = record.signature;
+  last_algorithm_ = "exchange";
+  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  epoch_ += fabric_.end();
+  if (fabric_.failed()) return failed(describe(record));
+  return {};
+}
+
+Status Communicator::Impl::exchange(std::span<LinkTransfer> transfers) {
+  last_algorithm_ = "exchange";
+  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  if (fabric_.failed()) return failed("a message");
+  return {};
+}
+
+ExposedBuffer Communicator::Impl::describe_buffer(const void* buffer, std::uint64_t bytes, bool used) const {
+  ExposedBuffer exposed{reinterpret_cast<std::uint64_t>(buffer), 0, 0};
+  if (!used || bytes == 0) {
+    exposed.region = ExposedBuffer::kUnused;
+  } else if (!one_process_) {
+    if (const auto slice = Registry::instance().find(buffer, bytes)) {
+      exposed.region = slice->id;
+      exposed.offset = slice->offset;
+    }
+  }
+  return exposed;
+}
+
+BufferAccess Communicator::Impl::agree_on_access(const Call& call) {
+  fabric_.expose(describe_buffer(call.input, call.input_bytes(rank()), call.has_input(rank())),
+                 describe_buffer(call.output, call.output_bytes(rank()), call.has_output(rank())));
+  bool inputs = true, outputs = true;
+  for (int r = 0; r < size(); ++r) {
+    const Exposure* exposure = fabric_.wait_exposed(r);
+    if (exposure == nullptr) return BufferAccess::kNone;
+    inputs &= exposure->input.region != 0;
+    outputs &= exposure->output.region != 0;
+    FabricPeer& peer = peers_[static_cast<std::size_t>(r)];
+    peer.address[0] = exposure->input.address;
+    peer.address[1] = exposure->output.address;
+  }
+  if (one_process_ || (inputs && outputs)) return BufferAccess::kBuffers;
+  if (!attach_everywhere_) return BufferAccess::kNone;
+  return inputs ? BufferAccess::kInputs : BufferAccess::kReach;
+}
+
+void Communicator::Impl::locate_buffers(const Call& call) {
+  for (int r = 0; r < size(); ++r) {
+    if (r == rank()) continue;
+    const Exposure* exposure = fabric_.wait_exposed(r);  // has come already
+    FabricPeer& peer = peers_[static_cast<std::size_t>(r)];
+    if (exposure == nullptr) return;
+    peer_memory_->forget_withdrawn(r, header(r).withdrawn);
+    auto input = peer_memory_->locate(r, exposure->input, call.input_bytes(r), deadline());
+    auto output = peer_memory_->locate(r, exposure->output, call.output_bytes(r), deadline());
+    if (!input.ok() || !output.ok()) {
+      const Status status = input.ok() ? output.status() : input.status();
+      return record_failure(*waits_, WaitOutcome::kUnreachable, r, 0, static_cast<std::uint64_t>(status.os_error()));
+    }
+    peer.exposed[0] = input.value();
+    peer.exposed[1] = output.value();
+  }
+}
+
+void Communicator::Impl::withdraw(std::uint64_t region_id) {
+  const std::lock_guard lock(withdraw_mutex_);
+  Withdrawn& withdrawn = header(rank()).withdrawn;
+  const std::uint64_t count = port::load_relaxed(&withdrawn.count);
+  port::store_relaxed(&withdrawn.ids[count % Withdrawn::kKept], region_id);
+  port::store_release(&withdrawn.count, count + 1);  // pairs with forget_withdrawn()
+}
+
+Result<Window> Communicator::Impl::allocate(std::uint64_t bytes) {
+  if (auto* shm = std::get_if<transport::Shm>(&transport_)) return shm->allocate(bytes);
+  return std::get<transport::Loopback>(transport_).allocate(bytes);
+}
+
+}  // namespace sluice

@@ -1,0 +1,128 @@
+// The communicator's inside: one rank's segments, peers, plan and state.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "algorithms/send_receive/exchange.hpp"
+#include "bootstrap/bootstrap.hpp"
+#include "channel/fabric.hpp"
+#include "communicator/operation.hpp"
+#include "communicator/peer_memory.hpp"
+#include "plan/selection.hpp"
+#include "sluice/communicator.hpp"
+#include "transports/loopback/loopback.hpp"
+#include "transports/shm/shm.hpp"
+
+namespace sluice {
+
+class Communicator::Impl {
+ public:
+  /// Joins and sets everything up; src/communicator/create.cpp.
+  static Result<std::unique_ptr<Impl>> create(const UniqueId& id, int rank, int size, const Options& options);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  int rank() const { return fabric_.rank(); }
+  int size() const { return fabric_.size(); }
+  const Options& options() const { return options_; }
+  Bootstrap& bootstrap() { return *bootstrap_; }
+  WaitState& waits() { return *waits_; }
+  Deadline deadline() const { return Deadline::after(options_.timeout); }
+
+  /// Runs one collective. The call has been checked. `reduction`: for the collectives that reduce.
+  Status run(const Call& call, const HostArithmetic& arithmetic);
+  /// all_to_all_v: takes its place in the order of collectives, then moves the messages.
+  Status run_exchange(const Call& call, std::span<LinkTransfer> transfers);
+  /// Messages outside the order of collectives.
+  Status exchange(std::span<LinkTransfer> transfers);
+
+  Status abort();
+  Status error() const;
+  std::string_view last_algorithm() const { return last_algorithm_; }
+
+  /// Marks the communicator as in use for one call.
+  class Turn {
+   public:
+    explicit Turn(Impl& impl) : impl_(impl), taken_(!impl.busy_.load(std::memory_order_relaxed)) {
+      if (taken_) impl_.busy_.store(true, std::memory_order_relaxed);
+    }
+    ~Turn() {
+      if (taken_) impl_.busy_.store(false, std::memory_order_relaxed);
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    /// Ok, or why no call may start.
+    Status status() const;
+
+   private:
+    Impl& impl_;
+    bool taken_;
+  };
+
+  /// Memory for the semaphores of user channels (src/communicator/channels.cpp).
+  Result<Window> allocate(std::uint64_t bytes);
+  Result<std::vector<Window>> share(Window window, const char* what);
+  Result<std::vector<Window>> share_buffer(void* buffer, std::uint64_t bytes);
+
+ private:
+  friend class Setup;  // create.cpp
+  Impl() = default;
+
+  SegmentHeader& header(int rank) const {
+    return *reinterpret_cast<SegmentHeader*>(peers_[static_cast<std::size_t>(rank)].segment);
+  }
+  /// Shows the call's buffers to the peers and learns what all can reach.
+  BufferAccess agree_on_access(const Call& call);
+  ExposedBuffer describe_buffer(const void* buffer, std::uint64_t bytes, bool used) const;
+  /// Fills in where the peers' buffers are, for the algorithms that use them.
+  void locate_buffers(const Call& call);
+
+  /// The Status of the failure that the waits recorded; tells the other ranks. failure.cpp.
+  Status failed(const std::string& doing);
+  std::string failure_text(const std::string& doing) const;
+  std::string whereabouts(int peer) const;
+  Status end(Errc code, const char* what, std::string text);
+  static bool contradicts(void* self, std::int32_t peer);
+  void on_event(const Bootstrap::Event& event);
+  void withdraw(std::uint64_t region_id);
+
+  Options options_;
+  std::unique_ptr<Bootstrap> bootstrap_;
+  std::variant<std::monostate, transport::Loopback, transport::Shm> transport_;
+  std::vector<std::shared_ptr<void>> keep_open_;  // what transports opened of the peers' segments
+
+  std::vector<FabricPeer> peers_;
+  std::unique_ptr<WaitState> waits_ = std::make_unique<WaitState>();
+  std::vector<std::byte> scratch_;
+  std::vector<std::byte> piece_scratch_;
+  std::vector<const void*> sources_;
+  std::vector<void*> destinations_;
+  Fabric fabric_;
+
+  std::unique_ptr<PeerMemory> peer_memory_;
+  std::vector<PeerProcess> processes_;
+  bool one_process_ = false;
+  bool attach_everywhere_ = false;
+  std::uint64_t registry_ticket_ = 0;
+  std::mutex withdraw_mutex_;
+
+  Selection selection_;
+  std::uint64_t epoch_ = 1;
+  OperationRecord current_{};  // the operation in flight, for errors
+  std::atomic<bool> busy_ = false;
+  std::string_view last_algorithm_;
+
+  mutable std::mutex error_mutex_;
+  Status error_;            // the first error
+  std::string error_text_;  // its sentence
+};
+
+}  // namespace sluice

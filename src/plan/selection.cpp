@@ -1,0 +1,90 @@
+#include "plan/selection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "base/error.hpp"
+
+namespace sluice {
+namespace {
+
+/// Names asked for, by collective; one for every collective under kCollectiveCount.
+using Wanted = std::map<int, std::string>;
+
+Result<Wanted> parse(const std::string& text) {
+  Wanted wanted;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t colon = part.find(':');
+    const std::string algorithm = colon == std::string::npos ? part : part.substr(colon + 1);
+    int collective = colon == std::string::npos ? kCollectiveCount : -1;
+    bool known = false;
+    for (const HostEntry& entry : host_catalogue()) {
+      const bool here = colon == std::string::npos || name(entry.collective) == part.substr(0, colon);
+      if (!here || entry.name != algorithm) continue;
+      known = true;
+      if (colon != std::string::npos) collective = static_cast<int>(entry.collective);
+    }
+    if (!known)
+      return fail(Errc::kInvalidArgument, "unknown algorithm",
+                  fmt::format("no algorithm \"{}\"; sluice-perf list shows them", part));
+    wanted[collective] = algorithm;
+  }
+  return wanted;
+}
+
+bool served(Needs needs, BufferAccess access, bool segments_mapped) {
+  switch (needs) {
+    case Needs::kLinks: return true;
+    case Needs::kSegments: return segments_mapped;
+    case Needs::kReach: return access >= BufferAccess::kReach;
+    case Needs::kInputs: return access >= BufferAccess::kInputs;
+    case Needs::kBuffers: return access >= BufferAccess::kBuffers;
+  }
+  return false;
+}
+
+bool asked_for(const Wanted& wanted, const HostEntry& entry) {
+  const auto own = wanted.find(static_cast<int>(entry.collective));
+  if (own != wanted.end()) return own->second == entry.name;
+  const auto all = wanted.find(kCollectiveCount);
+  return all != wanted.end() && all->second == entry.name;
+}
+
+}  // namespace
+
+Result<Selection> Selection::make(const CostModel& model, int ranks, bool segments_mapped,
+                                  const std::string& wanted_text) {
+  SLUICE_TRY_ASSIGN(const Wanted wanted, parse(wanted_text));
+  Selection selection;
+  for (int collective = 0; collective < kCollectiveCount; ++collective) {
+    const auto c = static_cast<unsigned>(collective);
+    selection.matters_from_[c] = ~0ull;
+    for (unsigned b = kBuckets; b-- > 0;) {
+      for (unsigned access = 0; access < kBufferAccessCount; ++access) {
+        CostModel here = model;
+        here.attached = access < static_cast<unsigned>(BufferAccess::kInputs);
+        const HostEntry* best = nullptr;
+        double best_cost = std::numeric_limits<double>::infinity();
+        for (const HostEntry& entry : host_catalogue()) {
+          if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b)) continue;
+          if (!served(entry.needs, static_cast<BufferAccess>(access), segments_mapped)) continue;
+          const double cost = asked_for(wanted, entry)
+                                  ? -1
+                                  : entry.cost(here, ranks, static_cast<double>(bucket_start(b)));
+          if (cost < best_cost) best = &entry, best_cost = cost;
+        }
+        selection.tables_[c][access][b] = best;
+        if (best != selection.tables_[c][0][b]) selection.matters_from_[c] = bucket_start(b);
+      }
+    }
+  }
+  return selection;
+}
+
+}  // namespace sluice

@@ -1,0 +1,66 @@
+#include "topology/host.hpp"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace sluice::topology {
+namespace {
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::uint64_t inode(const char* path) {
+  struct stat status {};
+  return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
+
+std::string host_identity() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  // The network namespace counts, because abstract sockets, over which memory is shared, belong to one; the PID
+  // namespace, because peers are watched and read by pid.
+  return fmt::format("{}/{}/{}/{}", name, first_line("/proc/sys/kernel/random/boot_id"), inode("/proc/self/ns/net"),
+                     inode("/proc/self/ns/pid"));
+}
+
+std::uint64_t process_identity() {
+  static const pid_t maker = getpid();
+  static std::uint64_t identity = [] {
+    std::uint64_t random = 0;
+    if (sodium_init() >= 0) randombytes_buf(&random, sizeof random);
+    return random;
+  }();
+  // A forked child inherits the number: the pid tells it from its parent.
+  return maker == getpid() ? identity : identity ^ (std::uint64_t{0x9e3779b97f4a7c15} * static_cast<std::uint64_t>(getpid()));
+}
+
+CoreSet allowed_cores() {
+  CoreSet cores;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0)
+    for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core) cores[core] = CPU_ISSET(core, &set);
+  if (cores.none()) cores.set(0);
+  return cores;
+}
+
+std::uint64_t last_level_cache_bytes() {
+  for (const int name : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE}) {
+    const long bytes = sysconf(name);
+    if (bytes > 0) return static_cast<std::uint64_t>(bytes);
+  }
+  return 8u << 20;
+}
+
+}  // namespace sluice::topology

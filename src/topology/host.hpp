@@ -1,0 +1,26 @@
+// What this process can see of its host: who shares it, how many cores there are, how large the caches.
+#pragma once
+
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace sluice::topology {
+
+/// Cores that a process may run on, by number.
+using CoreSet = std::bitset<1024>;
+
+/// The same for all processes that share memory with this one (host, boot and IPC reach), different otherwise.
+std::string host_identity();
+
+/// A number that no other process that ever lived on this host has, but every thread of this one.
+std::uint64_t process_identity();
+
+/// The cores the calling thread may run on.
+CoreSet allowed_cores();
+
+/// Last-level cache reachable from one core, in bytes; 8 MiB when the system does not tell.
+std::uint64_t last_level_cache_bytes();
+
+}  // namespace sluice::topology

@@ -1,0 +1,82 @@
+#include "transports/shm/shm.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/error.hpp"
+
+namespace sluice::transport {
+namespace {
+
+/// A blob: these fields, then the server's address.
+struct BlobFields {
+  std::uint64_t id;
+  std::uint64_t bytes;
+  std::int32_t pid;
+  std::uint32_t address_bytes;
+};
+constexpr std::size_t kLongestAddress = 107;  // sun_path
+
+Result<shm::Remote> map_received(ReceivedDescriptor received, std::uint64_t bytes) {
+  SLUICE_TRY_ASSIGN(auto mapped, SharedMemory::map(std::move(received.fd), bytes));
+  auto memory = std::make_shared<SharedMemory>(std::move(mapped));
+  const Window window{memory->data(), bytes};
+  return shm::Remote{std::move(memory), window};
+}
+
+}  // namespace
+
+Result<Shm> Shm::start(const DescriptorKey& key, DescriptorServer::Resolver resolver) {
+  SLUICE_TRY_ASSIGN(auto server, DescriptorServer::start(key, std::move(resolver)));
+  return Shm(key, std::move(server));
+}
+
+Result<Window> Shm::allocate(std::uint64_t bytes) {
+  SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, "sluice-segment"));
+  owned_.push_back(std::make_shared<SharedMemory>(std::move(memory)));
+  return Window{owned_.back()->data(), bytes};
+}
+
+Result<Blob> Shm::publish(Window window) {
+  for (const auto& memory : owned_) {
+    if (memory->data() != window.base || memory->bytes() < window.bytes) continue;
+    const std::string& name = server_->address();
+    const BlobFields fields{DescriptorServer::kOfferedIds | ++last_id_, window.bytes, getpid(),
+                            static_cast<std::uint32_t>(name.size())};
+    SLUICE_TRY(server_->offer(fields.id, memory->fd(), window.bytes));
+    Blob blob(sizeof fields + name.size());
+    std::memcpy(blob.data(), &fields, sizeof fields);
+    std::memcpy(blob.data() + sizeof fields, name.data(), name.size());
+    return blob;
+  }
+  return fail(Errc::kInvalidArgument, "publish: unknown memory",
+              "shm: publish() of memory that allocate() of this transport did not return");
+}
+
+Result<shm::Remote> Shm::open(std::span<const std::byte> blob, Deadline deadline) {
+  BlobFields fields{};
+  if (blob.size() >= sizeof fields) std::memcpy(&fields, blob.data(), sizeof fields);
+  if (blob.size() < sizeof fields || fields.address_bytes > kLongestAddress ||
+      blob.size() != sizeof fields + fields.address_bytes || fields.bytes == 0)
+    return fail(Errc::kInvalidArgument, "open: bad blob", fmt::format("shm: a blob of {} bytes is malformed", blob.size()));
+  const std::string name(reinterpret_cast<const char*>(blob.data()) + sizeof fields, fields.address_bytes);
+  SLUICE_TRY_ASSIGN(auto received, fetch_descriptor(name, key_, fields.id, fields.pid, deadline));
+  return map_received(std::move(received), fields.bytes);
+}
+
+Shm::Address Shm::address() const { return {getpid(), server_->address()}; }
+
+Result<shm::Remote> Shm::open_registered(const Address& peer, std::uint64_t id, Deadline deadline) {
+  SLUICE_TRY_ASSIGN(auto received, fetch_descriptor(peer.name, key_, id, peer.pid, deadline));
+  const std::uint64_t bytes = received.bytes;
+  return map_received(std::move(received), bytes);
+}
+
+void Shm::close() noexcept {
+  server_.reset();
+  owned_.clear();
+}
+
+}  // namespace sluice::transport

@@ -225,9 +225,9 @@ std::vector<Candidate> all_candidates(const Setting& setting, const Shape& shape
 /// Polling sockets write without reading: ranks whose messages exceed the sockets' buffers can wait
 /// for each other until Gloo's timeout (seen with 64 MiB).
 std::vector<Candidate> candidates(const Setting& setting, const Shape& shape) {
-  constexpr std::size_t kMostPolled_elems = (std::size_t{4} << 20) / sizeof(float);
+  constexpr std::size_t kMostPolled_elems = (std::size_t{1} << 20) / sizeof(float);
   std::vector<Candidate> all = all_candidates(setting, shape);
-  const bool safe = shape.ranks == 2 && !(shape.collective == "reduce_scatter");
+  const bool safe = shape.collective == "broadcast";  // one direction only
   if (!safe && std::max(shape.in_elems, shape.out_elems) > kMostPolled_elems)
     std::erase_if(all,
                   [](const Candidate& candidate) { return candidate.name.ends_with("_poll"); });

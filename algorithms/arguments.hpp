@@ -16,7 +16,7 @@ struct Arguments {
   std::uint64_t count = 0;       // elements, as the caller passed it
   std::uint64_t elem_bytes = 1;
   std::int32_t root = 0;
-  Blocks blocks = Blocks::equal(0, 1, 1);  // how the larger buffer divides among the ranks
+  Blocks blocks = Blocks::equal(0, 1, 0);  // where a collective has them: how its larger buffer divides among the ranks
 
   SLUICE_FN std::uint64_t bytes() const { return count * elem_bytes; }
 };

@@ -80,27 +80,29 @@ inline constexpr std::uint64_t kAnySize = ~0ull;
 // The cost functions, named as the lines that use them.
 namespace cost {
 using M = const CostModel&;
-constexpr double packet_all(M m, double p, double n) { return m.step() + p * n * m.line_byte * m.ranks_per_core; }
-constexpr double one_shot(M m, double p, double n) { return 2 * m.step() + m.pass((p + 1) * n, 2 * p * n); }
-constexpr double two_shot(M m, double p, double n) { return 4 * m.step() + p * 60 + m.pass(4 * n * (p - 1) / p + n / p, 2 * n); }
-constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(2 * n, 2 * n); }
-constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * (m.step() + m.pass(2.5 * n / p, 2 * n)); }
-constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * (m.step() + m.pass(2.5 * n, 2 * n)) + m.pass(n, 2 * n); }
-constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * m.step() + m.pass(4 * n, 2 * n) + m.pass(n, 2 * n); }
-constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.step() + m.pass(2 * n, 2 * n)); }
-constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * (m.step() + m.pass(2 * n, 2 * n)); }
-constexpr double packet_block(M m, double p, double n) { return m.step() + 2 * (p - 1) * n * m.line_byte * m.ranks_per_core; }
-constexpr double staged_scatter(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(2 * (p - 1) * n + n, 2 * p * n); }
-constexpr double staged_gather(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass((p + 1) * n, 2 * p * n); }
-constexpr double staged_pairs(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass((2 * p - 1) * n, 2 * p * n); }
-constexpr double staged_root(M m, double p, double n) { return 3 * m.step() + m.pass(n * 1.2, p * n); }
-constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.pass(p * n, 2 * p * n); }
-constexpr double gather_all_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + (p - 1) * m.reach(n, 2 * p * n) + m.pass(n, 2 * p * n); }
-constexpr double broadcast_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.reach(n * (p - 1) / p, 2 * n) + m.pass(n / p, 2 * n); }
-constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + p * 60 + m.reach(n, p * n); }
-constexpr double links_all(M m, double p, double n) { return (p - 1) * (m.step() + m.pass(2.5 * n, 2 * p * n)); }
-constexpr double barrier_packet(M m, double p, double) { return m.step() + 20 * p; }
-constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * m.step(); }
+constexpr double packet_all(M m, double p, double n) { return m.step() + m.work(10 * p + n * (m.packet_write + (p - 1) * m.packet_read + p * m.cached_byte)); }
+constexpr double packet_block(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_write + m.packet_read + m.cached_byte)); }
+constexpr double packet_root(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_read + m.cached_byte)); }
+constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(p * n, p * n); }
+constexpr double two_shot(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(2 * n, 2 * n); }
+constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.pass(2 * n, 2 * n) + m.work((p - 1) / p * n * m.packet_read); }
+constexpr double link_step(M m, double n, double footprint) { return m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
+constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
+constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n) + m.pass(n, 2 * n); }
+constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * m.step() + link_step(m, 2 * n, 2 * n) + m.pass(n, 2 * n); }
+constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
+constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n); }
+constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
+constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass((p + 1) * n, 2 * p * n); }
+constexpr double staged_gather(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(p * n, 2 * p * n); }
+constexpr double staged_pairs(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(p * n, 2 * p * n); }
+constexpr double staged_root(M m, double p, double n) { return 2 * m.step() + m.to_stage(n) + m.from_stage(n) * (p > 2 ? 1 : 0.5) + m.pass(n, 2 * n); }
+constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.pass((p + 1) * n, 2 * p * n) + m.work((p - 1) * n * m.packet_read); }
+constexpr double gather_all_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + (p - 1) * m.reach(n, 2 * p * n) + m.pass(n, 2 * p * n); }
+constexpr double broadcast_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.reach(n * (p - 1) / p, 2 * n); }
+constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.reach(n, p * n); }
+constexpr double barrier_packet(M m, double p, double) { return m.step() + m.work(20 * p); }
+constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * (m.step() + m.work(20)); }
 }  // namespace cost
 
 template <class C, class G = typename C::Group, class F = typename C::Fabric, class A = typename C::Math>
@@ -129,12 +131,12 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kBroadcast, "direct", Needs::kReach, kAnySize, broadcast_direct<G, F, A>, cost::broadcast_direct, "2 alpha + (p-1)/p n beta", "the others fetch, the root puts its share: one copy"},
   {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "down a binomial tree"},
 
-  {Collective::kReduce, "packet", Needs::kSegments, kPacketBytes, reduce_packet<G, F, A>, cost::packet_all, "alpha + (p-1) n beta", "everybody sends the root its input in packets"},
+  {Collective::kReduce, "packet", Needs::kSegments, kPacketBytes, reduce_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its input in packets"},
   {Collective::kReduce, "two_shot", Needs::kSegments, kAnySize, reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 n beta", "all ranks reduce a block, the root collects them"},
   {Collective::kReduce, "direct", Needs::kBuffers, kAnySize, reduce_direct<G, F, A>, cost::reduce_direct, "2 alpha + n beta", "each rank reduces its block from all inputs into the root's output"},
   {Collective::kReduce, "tree", Needs::kLinks, kAnySize, reduce_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "up a binomial tree"},
 
-  {Collective::kGather, "packet", Needs::kSegments, kPacketBytes, gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends the root its block in packets"},
+  {Collective::kGather, "packet", Needs::kSegments, kPacketBytes, gather_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its block in packets"},
   {Collective::kGather, "direct", Needs::kReach, kAnySize, gather_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody puts its block into the root's output: one copy"},
   {Collective::kGather, "linear", Needs::kLinks, kAnySize, gather_linear<G, F, A>, cost::links_all, "alpha + (p-1) n beta", "everybody sends the root its block"},
 

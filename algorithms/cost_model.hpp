@@ -1,30 +1,39 @@
 // What the cost functions of the catalogue are made of.
 #pragma once
 
-#include <cstdint>
-
 namespace sluice {
 
-/// Figures of the links among the ranks of one host. Times in nanoseconds.
+/// Figures of the links among the ranks of one host, measured when a communicator is made (src/communicator/calibrate.cpp).
+/// Times in nanoseconds, a byte's on one core.
 struct CostModel {
-  double alpha = 100;           // a flag from one core to another, with the work around it
-  double line_byte = 0.10;      // a byte through packets: written, seen, unpacked
-  double cached_byte = 0.05;    // a byte of a copy whose ends are in cache, on one core
-  double memory_byte = 0.12;    // a byte of a copy in memory, all cores at it
-  double cache_bytes = 8e6;     // of last-level cache, one rank's share
-  double attach_alpha = 700;    // a cross-memory attach of any size
-  double attach_byte = 0.10;    // a byte of it beyond a plain copy's (page table walks)
-  double ranks_per_core = 1;    // a step waits for its turn on the core when there are several
-  bool attached = false;        // ordinary buffers are reached by attach rather than mapped
+  double alpha = 100;            // a flag from one core to another
+  double packet_write = 0.10;    // a byte written to lines that a peer has read
+  double packet_read = 0.08;     // a byte read from lines that a peer has just written
+  double stage_write = 0.06;     // a byte into the stage, in the quicker of the two ways
+  double stage_read = 0.08;      // a byte from a peer's stage, written that way
+  bool stage_streaming = false;  // that way is past the caches
+  double cached_byte = 0.03;     // a byte copied or added within this core's cache
+  double memory_byte = 0.12;     // a byte copied in memory with all cores at it
+  double cache_bytes = 8e6;      // of the last-level cache, one rank's share
+  double attach_alpha = 700;     // a cross-memory attach of any size
+  double attach_byte = 0.10;     // a byte of it
+  double ranks_per_core = 1;     // ranks that share a core take turns
+  bool attached = false;         // ordinary buffers are reached by attach rather than mapped
 
-  constexpr double step() const { return alpha * ranks_per_core; }
-  /// One core's pass over n bytes when `footprint` bytes are in use by the rank.
+  /// One synchronisation, with the call around it.
+  constexpr double step() const { return (alpha + 20) * ranks_per_core; }
+  /// Work of `ns` on one core.
+  constexpr double work(double ns) const { return ns * ranks_per_core; }
+  /// One core's pass over n bytes of its own when `footprint` bytes are in use by the rank.
   constexpr double pass(double n, double footprint) const {
-    return n * ranks_per_core * (footprint > cache_bytes ? memory_byte : cached_byte);
+    return work(n * (footprint > cache_bytes ? memory_byte : cached_byte));
   }
-  /// A copy of n bytes from a peer's own buffer.
+  constexpr double to_stage(double n) const { return work(n * stage_write); }
+  constexpr double from_stage(double n) const { return work(n * stage_read); }
+  /// A copy of n bytes from or to a peer's own buffer.
   constexpr double reach(double n, double footprint) const {
-    return attached ? ranks_per_core * (attach_alpha + n * attach_byte) + pass(n, footprint) : pass(n, footprint);
+    if (attached) return work(attach_alpha + n * (attach_byte + (footprint > cache_bytes ? memory_byte : 0)));
+    return pass(n, footprint) + work(n * packet_read);
   }
   static constexpr double log2_ceil(double p) {
     double steps = 0;

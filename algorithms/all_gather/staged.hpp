@@ -16,22 +16,26 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(1);
   const bool streaming = fabric.streaming(a.blocks.total());
   fabric.open_stage(group, kStageSlots, slice);
+  const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
   pipeline(
       a.blocks.slices(slice),
-      [&](std::uint64_t k) {  // stage
+      [&](std::uint64_t k) {  // stage, and put into place here, in one pass
         for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
         const Range range = a.blocks[me].slice(k, slice);
-        copy(group, fabric.slot(me, k), a.input + (range.offset - a.blocks[me].offset), range.bytes);
+        const void* from[1] = {a.input + (range.offset - a.blocks[me].offset)};
+        void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
+        if (from[0] == to[0])
+          copy(group, to[1], from[0], range.bytes, fabric.stage_streaming());
+        else
+          math.reduce(group, to, 2, from, 1, range.bytes, false, streaming_mask);
         fabric.publish(group, kInputs, k + 1);
       },
       [&](std::uint64_t k) {  // collect
-        const Range own = a.blocks[me].slice(k, slice);
-        copy(group, a.output + own.offset, a.input + (own.offset - a.blocks[me].offset), own.bytes, streaming);
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slice);

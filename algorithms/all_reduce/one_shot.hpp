@@ -21,7 +21,7 @@ namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_reduce_one_shot(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
-  copy(group, fabric.stage_half(group), a.input, a.bytes());
+  copy(group, fabric.stage_half(group), a.input, a.bytes(), fabric.stage_streaming());
   fabric.publish(group, kInputs, 1);
   const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < fabric.size(); ++r) {

@@ -18,10 +18,11 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_reduce_ring(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
+  const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   if (p == 1) return copy(group, a.output, a.input, a.bytes());
   constexpr std::uint64_t kSlice = Fabric::kPieceBytes;
-  for (std::uint64_t k = 0; k < a.blocks.slices(kSlice); ++k) {
-    const auto block = [&](std::int32_t distance) { return a.blocks[fabric.neighbour(distance)].slice(k, kSlice); };
+  for (std::uint64_t k = 0; k < blocks.slices(kSlice); ++k) {
+    const auto block = [&](std::int32_t distance) { return blocks[fabric.neighbour(distance)].slice(k, kSlice); };
     for (std::int32_t step = 0; step < p - 1; ++step) {  // reduce-scatter
       const Range out = block(-step), in = block(-step - 1);
       fabric.send(group, right, (step == 0 ? a.input : a.output) + out.offset, out.bytes);

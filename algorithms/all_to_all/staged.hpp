@@ -29,7 +29,8 @@ SLUICE_FN void all_to_all_staged(const Group& group, Fabric& fabric, const Math&
         for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
         for (std::int32_t i = 1; i < p; ++i) {
           const Range range = a.blocks[fabric.neighbour(i)].slice(k, slice);
-          copy(group, part(me, k, fabric.neighbour(i)), a.input + range.offset, range.bytes);
+          copy(group, part(me, k, fabric.neighbour(i)), a.input + range.offset, range.bytes,
+               fabric.stage_streaming());
         }
         fabric.publish(group, kInputs, k + 1);
       },

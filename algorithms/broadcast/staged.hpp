@@ -15,10 +15,11 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(1);
   const bool streaming = fabric.streaming(a.bytes());
+  const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
   const Range whole{0, a.bytes()};
   const std::uint64_t steps = Blocks::equal(a.count, a.elem_bytes, 1).slices(slice);
   fabric.open_stage(group, kStageSlots, slice);
@@ -26,9 +27,13 @@ SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math&,
     const Range range = whole.slice(k, slice);
     if (me == a.root) {
       for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
-      copy(group, fabric.slot(me, k), a.input + range.offset, range.bytes);
+      const void* from[1] = {a.input + range.offset};
+      void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
+      if (a.input == a.output)
+        copy(group, to[1], from[0], range.bytes, fabric.stage_streaming());
+      else
+        math.reduce(group, to, 2, from, 1, range.bytes, false, streaming_mask);
       fabric.publish(group, kInputs, k + 1);
-      copy(group, a.output + range.offset, a.input + range.offset, range.bytes, streaming);
     } else {
       fabric.wait_for(group, a.root, kInputs, k + 1);
       if (!fabric.failed()) copy(group, a.output + range.offset, fabric.slot(a.root, k), range.bytes, streaming);

@@ -16,7 +16,8 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void reduce_direct(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
-  const Range mine = a.blocks[me];
+  const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
+  const Range mine = blocks[me];
   const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < p; ++r)
     sources[r] = (r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput)) + mine.offset;

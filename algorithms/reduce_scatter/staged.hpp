@@ -34,7 +34,7 @@ SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const M
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes);
+          copy(group, part(me, k, r), a.input + range.offset, range.bytes, fabric.stage_streaming());
         }
         fabric.publish(group, kInputs, k + 1);
       },

@@ -83,9 +83,7 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
   std::uint64_t first_open = 0;
   std::uint32_t idle_rounds = 0;
   Patience patience(fabric.waits(), count == 0 ? 0 : transfers[0].peer);
-  while (!fabric.failed()) {
-    while (first_open < count && transfers[first_open].done) ++first_open;
-    if (first_open == count) return;
+  while (first_open < count && !fabric.failed()) {
     const std::uint64_t round = fabric.next_round();
     bool moved = false;
     for (std::uint64_t i = first_open; i < count; ++i) {
@@ -95,6 +93,8 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
       turn = round;
       moved |= transfer.sending ? advance_send(group, fabric, transfer) : advance_receive(group, fabric, transfer);
     }
+    while (first_open < count && transfers[first_open].done) ++first_open;
+    if (first_open == count) return;
     const LinkTransfer& oldest = transfers[first_open];
     if (moved) {
       idle_rounds = 0;
@@ -102,8 +102,9 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
     } else if (++idle_rounds < fabric.waits().spins) {
       port::pause();
     } else if (oldest.sending) {
-      const std::uint64_t* word = fabric.credit_word(oldest.peer);
-      patience.rest(word, port::load_relaxed(word) + 1);
+      const std::uint64_t target =
+          oldest.wait_number != 0 ? oldest.wait_number : fabric.peer(oldest.peer).sent + 1 - kLinkSlots;
+      patience.rest(fabric.credit_word(oldest.peer), target);
     } else {
       patience.rest(fabric.incoming_word(oldest.peer), fabric.peer(oldest.peer).received + 1);
     }

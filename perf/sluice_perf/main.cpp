@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
   const auto& line = std::get<sluice::perf::CommandLine>(parsed);
   if (line.list) {
-    sluice::perf::print_catalogue();
+    line.markdown ? sluice::perf::print_catalogue_markdown() : sluice::perf::print_catalogue();
     return 0;
   }
   return sluice::perf::run_ranks(line);

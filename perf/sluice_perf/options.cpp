@@ -108,6 +108,7 @@ void add_measurement_options(CLI::App& app, CommandLine& line, Texts& texts) {
   app.add_option("--memory", texts.memory, "ordinary, or registered (sluice::alloc)")
       ->check(CLI::IsMember({"ordinary", "registered"}));
   app.add_option("--json", line.json, "Append one object a line to this file");
+  app.add_flag("--markdown", line.markdown, "With list: as the table of docs/algorithms.md");
   app.add_flag("-v,--verbose", line.verbose, "Add the smallest and largest time of the batches");
 }
 

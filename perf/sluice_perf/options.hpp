@@ -16,8 +16,9 @@ namespace sluice::perf {
 struct CommandLine {
   static constexpr int kAllRoots = -1;
 
-  bool list = false;    // print the catalogue and leave
-  bool tables = false;  // started as `tables`
+  bool list = false;      // print the catalogue and leave
+  bool markdown = false;  // as the table of docs/algorithms.md
+  bool tables = false;    // started as `tables`
   std::vector<Collective> collectives;
 
   std::size_t min_bytes = 4;

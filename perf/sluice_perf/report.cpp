@@ -201,4 +201,23 @@ void print_catalogue() {
   }
 }
 
+void print_catalogue_markdown() {
+  fmt::print(
+      "| collective | algorithm | largest message | needs | cost | in short "
+      "|\n|---|---|---:|---|---|---|\n");
+  for (const AlgorithmDescription& row : algorithms()) {
+    // The v-forms run the schedules of the plain ones; messages of any pattern are send_receive's.
+    std::string folder(name(row.collective));
+    if (row.name == "exchange") folder = name(Collective::kSendReceive);
+    if (folder.ends_with("_v")) folder.resize(folder.size() - 2);
+    fmt::print("| {} | [{}](../algorithms/{}/{}.hpp) | {} | {} | {} | {} |\n", name(row.collective),
+               row.name, folder, row.name,
+               row.max_bytes == ~0ULL ? "any" : std::to_string(row.max_bytes),
+               row.needs_direct   ? "direct"
+               : row.needs_mapped ? "mapped"
+                                  : "links",
+               row.cost, row.summary);
+  }
+}
+
 }  // namespace sluice::perf

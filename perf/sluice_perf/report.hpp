@@ -79,6 +79,8 @@ class Report {
 
 /// The catalogue, as `sluice-perf list` prints it.
 void print_catalogue();
+/// The same with `--markdown`: the table of docs/algorithms.md.
+void print_catalogue_markdown();
 
 /// GB/s as the table and the JSON have them; 0 for an empty cell.
 double algorithm_bandwidth_gbs(std::size_t bytes, double time_us);

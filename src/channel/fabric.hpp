@@ -62,6 +62,7 @@ struct FabricParts {
   const void** sources = nullptr;        // [ranks]: for reductions
   void** destinations = nullptr;         // [ranks + 1]
   PrivateMemory private_memory;
+  bool stage_streaming = false;           // the stage is quicker to write past the caches
   std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
 };
 
@@ -86,6 +87,8 @@ class Fabric {
   SLUICE_FN const void** sources() const { return parts_.sources; }
   SLUICE_FN void** destinations() const { return parts_.destinations; }
   SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
+  /// Whether writes to the stage go past the caches: then its lines need not be taken from the reader's cache first.
+  SLUICE_FN bool stage_streaming() const { return parts_.stage_streaming; }
   SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
 
   // ---- operations -----------------------------------------------------------------------------------------
@@ -95,7 +98,7 @@ class Fabric {
     epoch_ = record.epoch;
     signature_ = record.signature;
     steps_ = 0;
-    last_packets_ = packets_used_[parity()];
+    last_packets_ = packets_used_[turn()];
     OperationRecord& entry = header(rank()).records[epoch_ % kRecords];
     port::store_relaxed(&entry.epoch, record.epoch);
     port::store_relaxed(&entry.signature, record.signature);
@@ -111,8 +114,8 @@ class Fabric {
   SLUICE_FN std::uint64_t end() {
     const std::uint64_t carried = steps_ >> kStepBits;
     if (carried != 0)
-      for (std::uint64_t* used : {packets_used_, stage_used_, exposure_used_})
-        if (used[parity()] == epoch_) used[parity()] += carried;
+      for (std::uint64_t* used : {&packets_used_[turn()], &stage_used_[parity()], &exposure_used_[parity()]})
+        if (*used == epoch_) *used += carried;
     return 1 + carried;
   }
 
@@ -122,7 +125,7 @@ class Fabric {
   template <ThreadGroup Group>
   SLUICE_FN void broadcast_packets(const Group& group, const std::byte* source, std::uint64_t bytes) {
     for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_packets_);
-    packets_used_[parity()] = epoch_;
+    packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
     wake();
   }
@@ -131,7 +134,7 @@ class Fabric {
   template <ThreadGroup Group>
   SLUICE_FN void put_packets(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
     wait_left(to, last_packets_);
-    packets_used_[parity()] = epoch_;
+    packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
     wake();
   }
@@ -396,13 +399,14 @@ class Fabric {
 
  private:
   SLUICE_FN std::uint64_t parity() const { return epoch_ & 1; }
+  SLUICE_FN std::uint64_t turn() const { return epoch_ % kPacketTurns; }
   SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
   SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
     return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
   }
   SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
     return reinterpret_cast<PacketLine*>(peer(from).segment +
-                                         layout_.packets(static_cast<std::uint64_t>(to), parity()));
+                                         layout_.packets(static_cast<std::uint64_t>(to), turn()));
   }
   SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source, std::uint64_t number) const {
     return *reinterpret_cast<LinkSlot*>(
@@ -463,8 +467,8 @@ class Fabric {
   std::uint64_t signature_ = 0;
   std::uint64_t steps_ = 0;         // the farthest that this rank came in a lane
   std::uint64_t last_packets_ = 0;  // the packets' last use before this operation
-  std::uint64_t packets_used_[2] = {};  // epoch of the last use, by parity
-  std::uint64_t stage_used_[2] = {};
+  std::uint64_t packets_used_[kPacketTurns] = {};  // epoch of the last use
+  std::uint64_t stage_used_[2] = {};  // by parity
   std::uint64_t exposure_used_[2] = {};
   std::uint64_t rounds_ = 0;
   std::uint64_t slots_ = 1;

@@ -25,7 +25,7 @@ class Patience {
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool over(Clock::time_point now, std::uint64_t target, std::uint64_t seen) noexcept;
+  bool over(Clock::time_point now, const std::uint64_t* word, std::uint64_t target) noexcept;
 
   WaitState& state_;
   std::int32_t peer_;

@@ -104,6 +104,8 @@ inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650001;  // "sluice",
 
 /// Largest message that goes as packets.
 inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;
+/// Sets of packet lines, used in turn: how many operations a sender may be ahead of a reader it does not hear from.
+inline constexpr std::uint64_t kPacketTurns = 8;
 /// The staging memory of one rank: small enough to stay in a second-level cache while it is in use.
 inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
 
@@ -114,9 +116,9 @@ struct SegmentLayout {
   SLUICE_FN static constexpr std::uint64_t lane_bytes() {
     return packet_lines(kPacketBytes) * sizeof(PacketLine);
   }
-  /// Packets for `peer` (its rank), or for everybody (peer == ranks); one set for each parity of the epoch.
-  SLUICE_FN constexpr std::uint64_t packets(std::uint64_t peer, std::uint64_t parity) const {
-    return round_up(sizeof(SegmentHeader), 4096) + (peer * 2 + parity) * lane_bytes();
+  /// Packets for `peer` (its rank), or for everybody (peer == ranks).
+  SLUICE_FN constexpr std::uint64_t packets(std::uint64_t peer, std::uint64_t turn) const {
+    return round_up(sizeof(SegmentHeader), 4096) + (peer * kPacketTurns + turn) * lane_bytes();
   }
   SLUICE_FN constexpr std::uint64_t credit(std::uint64_t peer) const {
     return round_up(packets(ranks + 1, 0), 4096) + peer * sizeof(Credit);

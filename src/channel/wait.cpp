@@ -33,7 +33,7 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
     start_ = now;
     next_look_ = now + kLookEvery;
   }
-  if (over(now, target, port::load_relaxed(word))) return false;
+  if (over(now, word, target)) return false;
   if (now - start_ < kYieldFor || state_.doorbell == nullptr) {
     sched_yield();
   } else {
@@ -43,16 +43,19 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   return true;
 }
 
-bool Patience::over(Clock::time_point now, std::uint64_t target, std::uint64_t seen) noexcept {
+bool Patience::over(Clock::time_point now, const std::uint64_t* word, std::uint64_t target) noexcept {
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     if (state_.contradicts != nullptr && state_.contradicts(state_.context, peer_)) {
+      // Looked at again: the peer may have raised it and gone on, or left, since.
+      const std::uint64_t seen = port::load_acquire(word);
+      if (seen >= target) return false;
       record_failure(state_, WaitOutcome::kMismatch, peer_, target, seen);
       return true;
     }
   }
   if (now - start_ < std::chrono::nanoseconds(state_.timeout_ns)) return false;
-  record_failure(state_, WaitOutcome::kTimeout, peer_, target, seen);
+  record_failure(state_, WaitOutcome::kTimeout, peer_, target, port::load_relaxed(word));
   return true;
 }
 

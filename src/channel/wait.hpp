@@ -67,7 +67,8 @@ SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* wor
   for (std::uint32_t i = 0; i < state.spins; ++i) {
     seen = port::load_acquire(word);
     if (seen >= target) return seen;
-    port::pause();
+    // A rest is longer than a flag's way between cores, so the first polls go without.
+    if (i >= 64) port::pause();
   }
   return wait_patiently(state, word, target, peer);
 #else

@@ -8,6 +8,7 @@
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "communicator/calibrate.hpp"
 #include "communicator/impl.hpp"
 #include "memory/registry.hpp"
 #include "topology/host.hpp"
@@ -195,9 +196,12 @@ class Setup {
     struct Place {
       std::uint64_t probe_address;
       std::uint64_t probe;
+      std::uint64_t stage;
     };
     auto* shm = std::get_if<transport::Shm>(&impl_.transport_);
-    const Place mine{reinterpret_cast<std::uint64_t>(&impl_own_header().probe), impl_own_header().probe};
+    const SegmentLayout layout{static_cast<std::uint64_t>(size())};
+    const Place mine{reinterpret_cast<std::uint64_t>(&impl_own_header().probe), impl_own_header().probe,
+                     reinterpret_cast<std::uint64_t>(segment_.base + layout.stage())};
     SLUICE_TRY_ASSIGN(const auto places,
                       impl_.bootstrap_->all_gather(blob_of(mine, shm ? shm->address().name : ""), deadline_));
     for (int r = 0; r < size(); ++r) {
@@ -212,6 +216,7 @@ class Setup {
     bool all = environment::number("SLUICE_ATTACH").value_or(1) != 0;
     for (int r = 0; r < size(); ++r) {
       SLUICE_TRY_ASSIGN(const Place place, fields_of<Place>(places[static_cast<std::size_t>(r)], r));
+      if (r == 0) stage_of_rank_0_ = place.stage;
       FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
       if (impl_.processes_[static_cast<std::size_t>(r)].same_process)
         peer.reach = Reach::kSame;
@@ -235,13 +240,37 @@ class Setup {
     return {};
   }
 
+  /// What the links among the ranks cost: ranks 0 and 1 measure, everybody plans with their figures.
+  Status measure(CostModel& model) {
+    if (size() == 1) return {};
+    LinkFigures figures;
+    const Window segments[2] = {{impl_.peers_[0].segment, 0}, {impl_.peers_[1].segment, 0}};
+    figures = measure_links(rank(), segments, SegmentLayout{static_cast<std::uint64_t>(size())}, *impl_.waits_);
+    if (rank() == 1 && impl_.peers_[0].reach == Reach::kAttach)
+      measure_attach(impl_.peer_memory_->access(*impl_.waits_), stage_of_rank_0_, figures);
+    if (impl_.waits_->failed != 0)
+      return fail(Errc::kTimeout, "measuring the links failed",
+                  fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
+                              impl_.waits_->failure.peer));
+    SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(figures), deadline_));
+    SLUICE_TRY_ASSIGN(const auto writer, fields_of<LinkFigures>(blobs[0], 0));
+    SLUICE_TRY_ASSIGN(const auto reader, fields_of<LinkFigures>(blobs[1], 1));
+    apply(writer, reader, model);
+    return {};
+  }
+
   Status plan() {
     CostModel model;
+    SLUICE_TRY(measure(model));
     model.ranks_per_core = std::max(1.0, ranks_per_core_);
     std::uint64_t cache = ~0ull;
     for (const Hello& hello : hellos_) cache = std::min(cache, hello.cache_bytes);
     model.cache_bytes = static_cast<double>(cache) / 2;
     SLUICE_TRY_ASSIGN(impl_.selection_, Selection::make(model, size(), true, impl_.options_.algorithm));
+    for (int type = 0; type < kDataTypeCount; ++type)
+      for (int op = 0; op < kReduceOpCount; ++op)
+        impl_.functions_[type][op] =
+            compute::reduce_function(static_cast<DataType>(type), static_cast<ReduceOp>(op));
     impl_.fabric_ = Fabric({.rank = rank(),
                             .ranks = size(),
                             .peers = impl_.peers_.data(),
@@ -251,10 +280,15 @@ class Setup {
                             .sources = impl_.sources_.data(),
                             .destinations = impl_.destinations_.data(),
                             .private_memory = impl_.peer_memory_->access(*impl_.waits_),
+                            .stage_streaming = model.stage_streaming,
                             .streaming_bytes = 1 << 20});
-    log::info("rank {} of {}: {} transport, {:.2g} ranks a core, cross-memory attach {}", rank(), size(),
-              use_loopback_ ? "loopback" : "shm", ranks_per_core_,
-              impl_.one_process_ ? "not needed" : impl_.attach_everywhere_ ? "on" : "off");
+    log::info(
+        "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + {:.1f} GB/s, attach {}",
+        rank(), size(), use_loopback_ ? "loopback" : "shm", ranks_per_core_, model.alpha,
+        model.stage_streaming ? "streamed" : "cached", 1 / model.stage_write, 1 / model.stage_read,
+        impl_.one_process_         ? "not needed"
+        : impl_.attach_everywhere_ ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
+                                   : "off");
     return {};
   }
 
@@ -262,6 +296,7 @@ class Setup {
   Deadline deadline_;
   std::vector<Hello> hellos_;
   Window segment_;
+  std::uint64_t stage_of_rank_0_ = 0;  // in its own address space
   bool use_loopback_ = false;
   double ranks_per_core_ = 1;
 };

@@ -1,12 +1,31 @@
 // From a failed wait to an error that says what happened, here and on the other ranks.
 #include <fmt/format.h>
 
+#include <thread>
+
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "channel/doorbell.hpp"
 #include "communicator/impl.hpp"
 
 namespace sluice {
+namespace {
+
+/// A peer may be writing its record meanwhile, so a copy is taken word by word.
+OperationRecord copy_of(const OperationRecord& entry) {
+  return {.epoch = port::load_relaxed(&entry.epoch),
+          .signature = port::load_relaxed(&entry.signature),
+          .count = port::load_relaxed(&entry.count),
+          .call = port::load_relaxed(&entry.call),
+          .root = port::load_relaxed(&entry.root)};
+}
+
+std::string kind_text(std::uint64_t kind) {
+  return is_message(kind) ? fmt::format("a message of {}", name(static_cast<DataType>(kind & 0xff)))
+                          : "a part of a collective";
+}
+
+}  // namespace
 
 Status Communicator::Impl::Turn::status() const {
   if (!taken_)
@@ -31,13 +50,39 @@ std::string Communicator::Impl::whereabouts(int peer) const {
   const std::uint64_t started = port::load_acquire(&header(peer).lanes[kStarted].value);
   if (started == kLeft) return "has left the communicator";
   if (started == 0) return "has not called a collective yet";
-  const OperationRecord& entry = header(peer).records[started % kRecords];
-  OperationRecord copy{};
-  copy.epoch = port::load_relaxed(&entry.epoch);
-  copy.call = port::load_relaxed(&entry.call);
-  copy.count = port::load_relaxed(&entry.count);
-  copy.root = port::load_relaxed(&entry.root);
-  return fmt::format("last began {}", describe(copy));
+  return fmt::format("last began {}", describe(copy_of(header(peer).records[started % kRecords])));
+}
+
+std::uint64_t Communicator::Impl::first_difference(int peer) const {
+  const std::uint64_t oldest = current_.epoch < kRecords ? 1 : current_.epoch - kRecords + 1;
+  for (std::uint64_t epoch = oldest; epoch <= current_.epoch; ++epoch) {
+    const OperationRecord mine = copy_of(header(rank()).records[epoch % kRecords]);
+    const OperationRecord theirs = copy_of(header(peer).records[epoch % kRecords]);
+    if (mine.epoch == epoch && theirs.epoch == epoch && mine.signature != theirs.signature) return epoch;
+  }
+  return 0;
+}
+
+std::string Communicator::Impl::mismatch_text(const std::string& me) const {
+  const int peer = waits_->failure.peer;
+  const std::uint64_t wanted = waits_->failure.expected, found = waits_->failure.seen;
+  if (is_message(wanted) || is_message(found))
+    return fmt::format("{}: expected {} from rank {}, found {}", me, kind_text(wanted), peer, kind_text(found));
+  const std::uint64_t epoch = first_difference(peer);
+  if (epoch == 0) return fmt::format("{}: rank {} will not take part: it {}", me, peer, whereabouts(peer));
+  return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank(),
+                     describe(copy_of(header(rank()).records[epoch % kRecords])), peer,
+                     describe(copy_of(header(peer).records[epoch % kRecords])));
+}
+
+/// When a peer has left that called what this rank called, it left because of an error: the news is under way.
+void Communicator::Impl::await_reason() const {
+  const int peer = waits_->failure.peer;
+  if (port::load_acquire(&header(peer).lanes[kStarted].value) != kLeft || first_difference(peer) != 0) return;
+  for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500)); !deadline.passed();) {
+    if (port::load_acquire(&waits_->abort_word) != 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 std::string Communicator::Impl::failure_text(const std::string& doing) const {
@@ -47,20 +92,7 @@ std::string Communicator::Impl::failure_text(const std::string& doing) const {
     case WaitOutcome::kTimeout:
       return fmt::format("{}: waited {} ms for rank {}, which {}", me, waits_->timeout_ns / 1'000'000, failure.peer,
                          whereabouts(failure.peer));
-    case WaitOutcome::kMismatch: {
-      const OperationRecord& theirs = header(failure.peer).records[current_.epoch % kRecords];
-      const std::uint64_t started = port::load_acquire(&header(failure.peer).lanes[kStarted].value);
-      const bool same_place = port::load_relaxed(&theirs.epoch) == current_.epoch;
-      if (started == kLeft || !same_place)
-        return fmt::format("{}: rank {} will not take part: it {}", me, failure.peer, whereabouts(failure.peer));
-      OperationRecord copy{};
-      copy.epoch = current_.epoch;
-      copy.call = port::load_relaxed(&theirs.call);
-      copy.count = port::load_relaxed(&theirs.count);
-      copy.root = port::load_relaxed(&theirs.root);
-      return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank(), describe(current_),
-                         failure.peer, describe(copy));
-    }
+    case WaitOutcome::kMismatch: return mismatch_text(me);
     case WaitOutcome::kWrongSize:
       return fmt::format("{}: expected {} bytes from rank {}, found {}", me, failure.expected, failure.peer,
                          failure.seen);
@@ -78,7 +110,7 @@ std::string Communicator::Impl::failure_text(const std::string& doing) const {
 Status Communicator::Impl::failed(const std::string& doing) {
   switch (waits_->failure.outcome) {
     case WaitOutcome::kTimeout: return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
-    case WaitOutcome::kMismatch: return end(Errc::kInvalidUsage, "calls do not match", failure_text(doing));
+    case WaitOutcome::kMismatch: await_reason(); return end(Errc::kInvalidUsage, "calls do not match", failure_text(doing));
     case WaitOutcome::kWrongSize: return end(Errc::kInvalidUsage, "message of another size", failure_text(doing));
     case WaitOutcome::kOutOfRange: return end(Errc::kInvalidArgument, "outside the window", failure_text(doing));
     case WaitOutcome::kUnreachable: return end(Errc::kRemoteError, "peer's memory unreachable", failure_text(doing));

@@ -6,6 +6,20 @@
 #include "memory/registry.hpp"
 
 namespace sluice {
+namespace {
+
+/// Whether `me` reads or writes the buffers of `peer` when the call runs in the users' own buffers. Of the others it must
+/// not even open them: they may have returned from the call, freed their buffers and left.
+bool reaches(const Call& call, int me, int peer) {
+  switch (call.collective) {
+    case Collective::kGather:
+    case Collective::kScatter: return peer == call.root;
+    case Collective::kBroadcast: return peer == call.root || me == call.root;
+    default: return true;
+  }
+}
+
+}  // namespace
 
 Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
@@ -17,9 +31,8 @@ Communicator::Impl::~Impl() {
 }
 
 Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmetic) {
-  const OperationRecord record = record_of(call, epoch_);
-  current_ = record;
-  fabric_.begin(record);
+  note(call, epoch_, current_);
+  fabric_.begin(current_);
   const std::uint64_t bytes = call.message_bytes();
   const HostEntry* entry;
   if (bytes < selection_.access_matters_from(call.collective)) {
@@ -29,29 +42,20 @@ Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmeti
     if (entry->needs >= Needs::kReach) locate_buffers(call);
   }
   last_algorithm_ = entry->name;
-  if (!fabric_.failed()) {
-    const Arguments arguments{.input = static_cast<const std::byte*>(call.input),
-                              .output = static_cast<std::byte*>(call.output),
-                              .count = call.count,
-                              .elem_bytes = call.elem_bytes(),
-                              .root = call.root,
-                              .blocks = call.blocks};
-    entry->run(HostThread{}, fabric_, arithmetic, arguments);
-  }
+  if (!fabric_.failed()) entry->run(HostThread{}, fabric_, arithmetic, call);
   epoch_ += fabric_.end();
-  if (fabric_.failed()) [[unlikely]] return failed(describe(record));
+  if (fabric_.failed()) [[unlikely]] return failed(describe(current_));
   return {};
 }
 
 Status Communicator::Impl::run_exchange(const Call& call, std::span<LinkTransfer> transfers) {
-  const OperationRecord record = record_of(call, epoch_);
-  current_ = record;
-  fabric_.begin(record);
-  for (LinkTransfer& transfer : transfers) transfer.kind = record.signature;
+  note(call, epoch_, current_);
+  fabric_.begin(current_);
+  for (LinkTransfer& transfer : transfers) transfer.kind = current_.signature;
   last_algorithm_ = "exchange";
   sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
   epoch_ += fabric_.end();
-  if (fabric_.failed()) return failed(describe(record));
+  if (fabric_.failed()) return failed(describe(current_));
   return {};
 }
 
@@ -95,7 +99,7 @@ BufferAccess Communicator::Impl::agree_on_access(const Call& call) {
 
 void Communicator::Impl::locate_buffers(const Call& call) {
   for (int r = 0; r < size(); ++r) {
-    if (r == rank()) continue;
+    if (r == rank() || !reaches(call, rank(), r)) continue;
     const Exposure* exposure = fabric_.wait_exposed(r);  // has come already
     FabricPeer& peer = peers_[static_cast<std::size_t>(r)];
     if (exposure == nullptr) return;

@@ -44,6 +44,17 @@ class Communicator::Impl {
   /// Messages outside the order of collectives.
   Status exchange(std::span<LinkTransfer> transfers);
 
+  /// The arithmetic of a call on this communicator.
+  HostArithmetic arithmetic(const Call& call) const {
+    return {.function = functions_[static_cast<unsigned>(call.type)][static_cast<unsigned>(call.op)],
+            .elem_bytes = static_cast<std::uint32_t>(call.elem_bytes),
+            .divisor = call.op == ReduceOp::kAverage ? static_cast<std::uint32_t>(size()) : 1};
+  }
+  /// Bytes as they are: a "sum" of one source.
+  HostArithmetic copying() const {
+    return {.function = functions_[static_cast<unsigned>(DataType::kUint8)][static_cast<unsigned>(ReduceOp::kSum)]};
+  }
+
   Status abort();
   Status error() const;
   std::string_view last_algorithm() const { return last_algorithm_; }
@@ -89,6 +100,10 @@ class Communicator::Impl {
   Status failed(const std::string& doing);
   std::string failure_text(const std::string& doing) const;
   std::string whereabouts(int peer) const;
+  /// The first operation that this rank and the peer called differently, as far back as the records go; 0: none.
+  std::uint64_t first_difference(int peer) const;
+  std::string mismatch_text(const std::string& me) const;
+  void await_reason() const;
   Status end(Errc code, const char* what, std::string text);
   static bool contradicts(void* self, std::int32_t peer);
   void on_event(const Bootstrap::Event& event);
@@ -115,8 +130,9 @@ class Communicator::Impl {
   std::mutex withdraw_mutex_;
 
   Selection selection_;
+  compute::ReduceFunction functions_[kDataTypeCount][kReduceOpCount] = {};
   std::uint64_t epoch_ = 1;
-  OperationRecord current_{};  // the operation in flight, for errors
+  OperationRecord current_{};  // the operation in flight or the last one, for errors and for the next one's signature
   std::atomic<bool> busy_ = false;
   std::string_view last_algorithm_;
 

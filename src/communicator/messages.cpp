@@ -11,8 +11,7 @@ namespace {
 
 using Transfer = Communicator::Transfer;
 
-/// What both sides of a message must agree on besides its size.
-constexpr std::uint64_t message_kind(DataType type) { return 0x6d65737361676500 | static_cast<std::uint64_t>(type); }
+constexpr std::uint64_t message_kind(DataType type) { return kMessageKind | static_cast<std::uint64_t>(type); }
 
 Status bad_transfer(int rank, std::size_t index, const std::string& text) {
   return fail(Errc::kInvalidArgument, "invalid argument", fmt::format("rank {}, transfer {}: {}", rank, index, text));

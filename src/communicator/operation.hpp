@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "algorithms/blocks.hpp"
+#include "algorithms/arguments.hpp"
 #include "channel/segment.hpp"
 #include "sluice/algorithms.hpp"
 #include "sluice/types.hpp"
@@ -27,40 +27,73 @@ struct BufferShape {
   bool input_on_root_only;
   bool output_on_root_only;
 };
-BufferShape shape_of(Collective collective);
+constexpr BufferShape shape_of(Collective collective) {
+  switch (collective) {
+    case Collective::kAllReduce: return {Extent::kWhole, Extent::kWhole, false, false};
+    case Collective::kReduceScatter:
+    case Collective::kReduceScatterV: return {Extent::kAllBlocks, Extent::kBlock, false, false};
+    case Collective::kAllGather:
+    case Collective::kAllGatherV: return {Extent::kBlock, Extent::kAllBlocks, false, false};
+    case Collective::kBroadcast: return {Extent::kWhole, Extent::kWhole, true, false};
+    case Collective::kReduce: return {Extent::kWhole, Extent::kWhole, false, true};
+    case Collective::kGather: return {Extent::kBlock, Extent::kAllBlocks, false, true};
+    case Collective::kScatter: return {Extent::kAllBlocks, Extent::kBlock, true, false};
+    case Collective::kAllToAll: return {Extent::kAllBlocks, Extent::kAllBlocks, false, false};
+    case Collective::kAllToAllV:
+    case Collective::kSendReceive:
+    case Collective::kBarrier: break;
+  }
+  return {Extent::kNothing, Extent::kNothing, false, false};
+}
 
-struct Call {
-  Collective collective;
+/// One rank's call: what the schedule gets, and what else was asked.
+struct Call : Arguments {
+  Collective collective = Collective::kBarrier;
   DataType type = DataType::kUint8;
   ReduceOp op = ReduceOp::kSum;
-  int root = 0;
-  const void* input = nullptr;
-  void* output = nullptr;
-  std::uint64_t count = 0;
-  Blocks blocks = Blocks::equal(0, 1, 1);
   std::uint64_t counts_hash = 0;  // of what the v-forms list
 
-  std::uint64_t elem_bytes() const { return size_in_bytes(type); }
-  bool has_input(int rank) const;
-  bool has_output(int rank) const;
+  Call(Collective which, DataType data_type) : collective(which), type(data_type) {
+    elem_bytes = size_in_bytes(data_type);
+  }
+
+  bool has_input(int rank) const { return !shape_of(collective).input_on_root_only || rank == root; }
+  bool has_output(int rank) const { return !shape_of(collective).output_on_root_only || rank == root; }
   /// Bytes that rank's input and output cover; 0 where it has none.
-  std::uint64_t input_bytes(int rank) const;
-  std::uint64_t output_bytes(int rank) const;
+  std::uint64_t input_bytes(int rank) const {
+    return has_input(rank) ? extent_bytes(shape_of(collective).input, rank) : 0;
+  }
+  std::uint64_t output_bytes(int rank) const {
+    return has_output(rank) ? extent_bytes(shape_of(collective).output, rank) : 0;
+  }
   /// The size that the catalogue's cost functions and limits mean.
-  std::uint64_t message_bytes() const;
+  std::uint64_t message_bytes() const {
+    const Extent extent = shape_of(collective).input;
+    if (extent == Extent::kWhole) return bytes();
+    return extent == Extent::kNothing ? 0 : blocks.largest();
+  }
 
  private:
-  std::uint64_t extent_bytes(Extent extent, int rank) const;
+  std::uint64_t extent_bytes(Extent extent, int rank) const {
+    switch (extent) {
+      case Extent::kNothing: return 0;
+      case Extent::kWhole: return bytes();
+      case Extent::kBlock: return blocks[rank].bytes;
+      case Extent::kAllBlocks: return blocks.total();
+    }
+    return 0;
+  }
 };
 
-/// Equal on all ranks whose calls fit each other.
-inline std::uint64_t signature_of(const Call& call) {
+/// Equal on all ranks whose calls fit each other, and whose earlier calls did: `history` is the signature of the call
+/// before. So a mismatch that no rank could notice (two roots that only send) comes out at the next call that can.
+inline std::uint64_t signature_of(const Call& call, std::uint64_t history) {
   const std::uint64_t words[] = {
       static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
           static_cast<std::uint64_t>(call.op) << 16 |
           static_cast<std::uint64_t>(static_cast<std::uint32_t>(call.root)) << 32,
       call.count ^ call.counts_hash};
-  std::uint64_t hash = 0x9e3779b97f4a7c15;
+  std::uint64_t hash = 0x9e3779b97f4a7c15 + history;
   for (const std::uint64_t word : words) {
     hash = (hash ^ word) * 0xff51afd7ed558ccd;
     hash ^= hash >> 32;
@@ -68,14 +101,19 @@ inline std::uint64_t signature_of(const Call& call) {
   return hash;
 }
 
-/// What is kept of a call in the owner's segment.
-inline OperationRecord record_of(const Call& call, std::uint64_t epoch) {
-  return {.epoch = epoch,
-          .signature = signature_of(call),
-          .count = call.count,
-          .call = static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
-                  static_cast<std::uint64_t>(call.op) << 16,
-          .root = static_cast<std::uint64_t>(call.root)};
+/// What both sides of a message must agree on besides its size: this and its type in the lowest byte. In the place of a
+/// collective's signature.
+inline constexpr std::uint64_t kMessageKind = 0x6d65737361676500;  // "message"
+constexpr bool is_message(std::uint64_t kind) { return (kind & ~std::uint64_t{0xff}) == kMessageKind; }
+
+/// Fills in what is kept of a call in the owner's segment. `record` holds the previous call's until now.
+inline void note(const Call& call, std::uint64_t epoch, OperationRecord& record) {
+  record.epoch = epoch;
+  record.signature = signature_of(call, record.signature);
+  record.count = call.count;
+  record.call = static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
+                static_cast<std::uint64_t>(call.op) << 16;
+  record.root = static_cast<std::uint64_t>(call.root);
 }
 
 /// "all_reduce #12 (count 1024, float, sum)".

@@ -1,0 +1,76 @@
+// Every algorithm of the catalogue with 1 to 9 ranks as threads: every type with every operator, and counts from 0 to
+// several pipeline slices, in rotating places and alignments, over loopback and over shared memory.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "catalogue_tests.hpp"
+#include "support/ranks.hpp"
+#include "support/sweep.hpp"
+
+namespace sluice::test {
+namespace {
+
+class AlgorithmTest : public testing::Test {
+ public:
+  AlgorithmTest(const AlgorithmDescription& algorithm, int ranks) : algorithm_(algorithm), ranks_(ranks) {}
+
+  void TestBody() override {
+    run("loopback", {algorithm_, ranks_, Depth::kFull});
+    run("shm", {algorithm_, ranks_, Depth::kShort, Memory::kMixed});
+  }
+
+ private:
+  static void run(const char* transport, const Sweep& sweep) {
+    SCOPED_TRACE(transport);
+    const auto cases = cases_of(sweep);
+    Options options;
+    options.transport = transport;
+    options.algorithm = option_of(sweep.algorithm);
+    EXPECT_EQ(spawn_threads(
+                  sweep.ranks, [&](Communicator& c) { return run_sweep(c, sweep, cases); }, options),
+              "");
+  }
+
+  const AlgorithmDescription& algorithm_;
+  int ranks_;
+};
+
+/// One large call of each algorithm with few ranks: many slices of every pipeline.
+class LargeTest : public testing::Test {
+ public:
+  explicit LargeTest(const AlgorithmDescription& algorithm) : algorithm_(algorithm) {}
+
+  void TestBody() override {
+    Options options;
+    options.algorithm = option_of(algorithm_);
+    for (const int ranks : {2, 3}) {
+      const Sweep sweep{algorithm_, ranks, Depth::kShort};
+      Case large = cases_of(sweep).back();
+      large.type = ranks == 2 ? DataType::kFloat32 : DataType::kBfloat16;
+      large.count = 1'500'007;
+      EXPECT_EQ(spawn_threads(
+                    ranks, [&](Communicator& c) { return run_sweep(c, sweep, {large}); }, options),
+                "");
+    }
+  }
+
+ private:
+  const AlgorithmDescription& algorithm_;
+};
+
+}  // namespace
+
+void register_catalogue_tests() {
+  for (const AlgorithmDescription& algorithm : algorithms()) {
+    const std::string suite(name(algorithm.collective));
+    for (int ranks = 1; ranks <= 9; ++ranks)
+      testing::RegisterTest(suite.c_str(), fmt::format("{}/ranks{}", algorithm.name, ranks).c_str(), nullptr, nullptr,
+                            __FILE__, __LINE__,
+                            [&algorithm, ranks]() -> testing::Test* { return new AlgorithmTest(algorithm, ranks); });
+    if (algorithm.max_bytes == ~std::uint64_t{0})
+      testing::RegisterTest(suite.c_str(), fmt::format("{}/Large", algorithm.name).c_str(), nullptr, nullptr, __FILE__,
+                            __LINE__, [&algorithm]() -> testing::Test* { return new LargeTest(algorithm); });
+  }
+}
+
+}  // namespace sluice::test

@@ -1,0 +1,87 @@
+// Which algorithm is chosen: always one that can run, and the one asked for where it can.
+#include "plan/selection.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sluice/algorithms.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint64_t kSizes[] = {0, 1, 3, 4, 63, 64, 5151, 5152, 5153, 65'536, 1 << 20, 1ull << 32, 5ull << 32, ~0ull / 4};
+
+BufferAccess access(int number) { return static_cast<BufferAccess>(number); }
+
+TEST(Selection, finds_an_algorithm_that_takes_the_size_for_every_call) {
+  for (const int ranks : {1, 2, 3, 8, 64}) {
+    const auto selection = Selection::make(CostModel{}, ranks, true, "");
+    ASSERT_TRUE(selection.ok());
+    for (int c = 0; c < kCollectiveCount; ++c)
+      for (const std::uint64_t bytes : kSizes)
+        for (int a = 0; a < kBufferAccessCount; ++a) {
+          const HostEntry& entry = selection.value().choose(static_cast<Collective>(c), bytes, access(a));
+          EXPECT_EQ(static_cast<int>(entry.collective), c);
+          EXPECT_GE(entry.max_bytes, bytes) << entry.name;
+        }
+  }
+}
+
+TEST(Selection, uses_links_only_where_segments_are_not_mapped) {
+  const auto selection = Selection::make(CostModel{}, 4, false, "");
+  ASSERT_TRUE(selection.ok());
+  for (int c = 0; c < kCollectiveCount - 1; ++c)  // all but the barrier
+    for (const std::uint64_t bytes : kSizes) {
+      const HostEntry& entry = selection.value().choose(static_cast<Collective>(c), bytes, BufferAccess::kNone);
+      EXPECT_EQ(entry.needs, Needs::kLinks) << entry.name;
+    }
+}
+
+TEST(Selection, takes_what_is_asked_for_wherever_it_can_run) {
+  for (const AlgorithmDescription& wanted : algorithms()) {
+    const auto selection =
+        Selection::make(CostModel{}, 4, true, fmt::format("{}:{}", name(wanted.collective), wanted.name));
+    ASSERT_TRUE(selection.ok());
+    for (const std::uint64_t bytes : kSizes) {
+      if (bytes > wanted.max_bytes * 3 / 4 && wanted.max_bytes != ~0ull) continue;
+      EXPECT_EQ(selection.value().choose(wanted.collective, bytes, BufferAccess::kBuffers).name, wanted.name) << bytes;
+    }
+  }
+}
+
+TEST(Selection, one_name_goes_for_every_collective_that_has_it) {
+  const auto selection = Selection::make(CostModel{}, 4, true, "ring,broadcast:tree");
+  ASSERT_TRUE(selection.ok());
+  const auto chosen = [&](Collective collective) {
+    return selection.value().choose(collective, 64, BufferAccess::kNone).name;
+  };
+  EXPECT_EQ(chosen(Collective::kAllReduce), "ring");
+  EXPECT_EQ(chosen(Collective::kAllGather), "ring");
+  EXPECT_EQ(chosen(Collective::kBroadcast), "tree");
+  EXPECT_NE(chosen(Collective::kGather), "ring");
+}
+
+TEST(Selection, needs_no_agreement_below_the_size_where_access_matters) {
+  const auto selection = Selection::make(CostModel{}, 4, true, "");
+  ASSERT_TRUE(selection.ok());
+  for (int c = 0; c < kCollectiveCount; ++c) {
+    const auto collective = static_cast<Collective>(c);
+    for (const std::uint64_t bytes : kSizes) {
+      if (bytes >= selection.value().access_matters_from(collective)) continue;
+      for (int a = 1; a < kBufferAccessCount; ++a)
+        EXPECT_EQ(&selection.value().choose(collective, bytes, access(a)),
+                  &selection.value().choose(collective, bytes, BufferAccess::kNone));
+    }
+  }
+}
+
+TEST(Selection, refuses_unknown_names) {
+  for (const char* text : {"magic", "all_reduce:magic", "no_such:ring", "ring,,tree", ":", "broadcast:ring"}) {
+    const auto selection = Selection::make(CostModel{}, 4, true, text);
+    EXPECT_EQ(selection.status().code(), Errc::kInvalidArgument) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sluice

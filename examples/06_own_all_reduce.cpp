@@ -64,8 +64,8 @@ int main() {
 
   std::vector<float> input(kCount), output(kCount), expected(kCount);
   for (std::uint64_t operation = 0; operation < kOperations; ++operation) {
-    for (std::uint64_t i = 0; i < kCount; ++i)
-      input[i] = static_cast<float>((operation + i) % 97) / static_cast<float>(rank + 3);
+    for (std::uint64_t i = 0; i < kCount; ++i)  // whole numbers: exact in any order of additions
+      input[i] = static_cast<float>((operation + i) % 97 * static_cast<std::uint64_t>(rank + 1));
     const bool done = all_reduce(sluice::HostThread{}, operation, input.data(), output.data());
     const auto status = world.all_reduce(input.data(), expected.data(), kCount,
                                          sluice::DataType::kFloat32, sluice::ReduceOp::kSum);

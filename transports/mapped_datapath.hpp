@@ -19,13 +19,14 @@ struct MappedDatapath {
 
   static Status put(const Remote& remote, std::uint64_t offset, std::span<const std::byte> bytes) noexcept {
     if (!remote.window.contains(offset, bytes.size())) return out_of_range();
-    std::memcpy(remote.window.base + offset, bytes.data(), bytes.size());
+    // An empty span may be null, which memcpy must not get.
+    if (!bytes.empty()) std::memcpy(remote.window.base + offset, bytes.data(), bytes.size());
     return {};
   }
 
   static Status get(const Remote& remote, std::uint64_t offset, std::span<std::byte> bytes) noexcept {
     if (!remote.window.contains(offset, bytes.size())) return out_of_range();
-    std::memcpy(bytes.data(), remote.window.base + offset, bytes.size());
+    if (!bytes.empty()) std::memcpy(bytes.data(), remote.window.base + offset, bytes.size());
     return {};
   }
 

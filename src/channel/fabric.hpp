@@ -15,6 +15,7 @@
 
 #include "base/port.hpp"
 #include "channel/copy.hpp"
+#include "channel/links.hpp"
 #include "channel/packet.hpp"
 #include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
@@ -24,72 +25,11 @@ namespace sluice {
 
 enum class PeerBuffer : std::uint8_t { kInput, kOutput };
 
-/// How this rank gets at a peer's private memory.
-enum class Reach : std::uint8_t {
-  kNone,    // not at all
-  kAttach,  // by PrivateMemory
-  kSame,    // it is this process's own
-};
-
-/// What one rank knows of a peer. Private to the rank.
-struct FabricPeer {
-  std::byte* segment = nullptr;
-  std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
-  std::uint64_t sent = 0;         // fragments on the link to it
-  std::uint64_t received = 0;     // fragments taken from its link
-  std::uint64_t turn[2] = {};     // exchange(): the last round in which a send to it, a receive from it, had its turn
-  std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
-  std::uint64_t address[2] = {};  // and in its own address space
-  Reach reach = Reach::kNone;
-};
-
-/// Copies between this process and a peer's private memory (cross-memory attach). Host only.
-struct PrivateMemory {
-  bool (*read)(void* context, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes) = nullptr;
-  bool (*write)(void* context, std::int32_t peer, const void* local, std::uint64_t address,
-                std::uint64_t bytes) = nullptr;
-  void* context = nullptr;
-};
-
-/// Memory that a Fabric works with; owned by the communicator, sized for its ranks.
-struct FabricParts {
-  std::int32_t rank = 0;
-  std::int32_t ranks = 1;
-  FabricPeer* peers = nullptr;           // [ranks]; [rank] is this rank itself
-  WaitState* waits = nullptr;
-  std::byte* scratch = nullptr;          // ranks * kPacketBytes: unpacked packets
-  std::byte* piece_scratch = nullptr;    // LinkSlot::kDataBytes: a partial result on its way
-  const void** sources = nullptr;        // [ranks]: for reductions
-  void** destinations = nullptr;         // [ranks + 1]
-  PrivateMemory private_memory;
-  bool stage_streaming = false;           // the stage is quicker to write past the caches
-  std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
-};
-
-class Fabric {
+class Fabric : public Links {
  public:
-  Fabric() = default;
-  explicit Fabric(const FabricParts& parts) : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
+  using Links::Links;
 
-  SLUICE_FN std::int32_t rank() const { return parts_.rank; }
-  SLUICE_FN std::int32_t size() const { return parts_.ranks; }
-  /// The rank `distance` behind this one, around the ring.
-  SLUICE_FN std::int32_t neighbour(std::int32_t distance) const {
-    const std::int32_t to = (parts_.rank + distance) % parts_.ranks;
-    return to < 0 ? to + parts_.ranks : to;
-  }
-  SLUICE_FN bool failed() const { return parts_.waits->failed != 0; }
   SLUICE_FN std::uint64_t epoch() const { return epoch_; }
-  SLUICE_FN WaitState& waits() const { return *parts_.waits; }
-  SLUICE_FN const SegmentLayout& layout() const { return layout_; }
-  SLUICE_FN FabricPeer& peer(std::int32_t rank) const { return parts_.peers[rank]; }
-  /// Room for one pointer a rank: what a reduction reads, and (one more) what it writes.
-  SLUICE_FN const void** sources() const { return parts_.sources; }
-  SLUICE_FN void** destinations() const { return parts_.destinations; }
-  SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
-  /// Whether writes to the stage go past the caches: then its lines need not be taken from the reader's cache first.
-  SLUICE_FN bool stage_streaming() const { return parts_.stage_streaming; }
-  SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
 
   // ---- operations -----------------------------------------------------------------------------------------
 
@@ -285,135 +225,13 @@ class Fabric {
     for (std::int32_t r = 0; r < size(); ++r) wait_for(group, r, kConsumed, 1);
   }
 
-  // ---- links ----------------------------------------------------------------------------------------------
-
-  /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send to each other before
-  /// either receives, keep `bytes` <= kPieceBytes.
-  static constexpr std::uint64_t kPieceBytes = 2 * LinkSlot::kDataBytes;
-  template <ThreadGroup Group>
-  SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
-    FabricPeer& link = peer(to);
-    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
-      if (group.rank() == 0 && link.sent >= kLinkSlots)
-        wait_at_least(*parts_.waits, &credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
-      group.sync();
-      if (failed()) return;
-      LinkSlot& slot = link_slot(to, rank(), link.sent);
-      copy(group, payload(slot, bytes), source + offset, fragment(bytes, offset));
-      post_fragment(group, slot, to, bytes, signature_, 0);
-    }
-  }
-
-  /// Receives `bytes` from `from` and hands each fragment to consume(offset, data, fragment_bytes).
-  template <ThreadGroup Group, class Consume>
-  SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes, Consume consume) {
-    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
-      const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-      if (group.rank() == 0 &&
-          wait_at_least(*parts_.waits, &slot.tag, peer(from).received + 1, from) > peer(from).received) {
-        if (slot.kind != signature_ || slot.bytes != bytes)
-          record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, slot.kind);
-      }
-      group.sync();
-      if (failed()) return;
-      consume(offset, payload(slot, bytes), fragment(bytes, offset));
-      take_fragment(group, from);
-    }
-  }
-
-  /// receive() into `destination`.
-  template <ThreadGroup Group>
-  SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination, std::uint64_t bytes) {
-    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
-      copy(group, destination + offset, data, length);
-    });
-  }
-
-  /// destination = received op own, or own op received when `own_first`; the order fixes the bits.
-  template <ThreadGroup Group, class Arithmetic>
-  SLUICE_FN void receive_reduce(const Group& group, const Arithmetic& arithmetic, std::int32_t from,
-                                const std::byte* own, std::byte* destination, std::uint64_t bytes, bool own_first,
-                                bool last = false) {
-    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
-      const void* operands[2] = {own_first ? own + offset : data, own_first ? data : own + offset};
-      void* to[1] = {destination + offset};
-      arithmetic.reduce(group, to, 1, operands, 2, length, last, 0);
-    });
-  }
-
-  // The pieces of a link, for exchange() in algorithms/send_receive, which drives many links at once.
-
-  /// Whether send() of a fragment to `to` would not wait.
-  SLUICE_FN bool has_credit(std::int32_t to) const {
-    return peer(to).sent < kLinkSlots ||
-           port::load_acquire(&credit(rank(), to).consumed) >= peer(to).sent + 1 - kLinkSlots;
-  }
-  /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
-  SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {
-    return port::load_acquire(&credit(rank(), to).consumed) >= number;
-  }
-  /// A number that no earlier round of exchange() had.
-  SLUICE_FN std::uint64_t next_round() { return ++rounds_; }
-  /// The word that has_credit(), taken() or next_incoming() looks at.
-  SLUICE_FN const std::uint64_t* credit_word(std::int32_t to) const { return &credit(rank(), to).consumed; }
-  SLUICE_FN const std::uint64_t* incoming_word(std::int32_t from) const {
-    return &link_slot(rank(), from, peer(from).received).tag;
-  }
-  /// Where in a slot the data of a message of `message_bytes` is.
-  SLUICE_FN static std::byte* payload(LinkSlot& slot, std::uint64_t message_bytes) {
-    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
-  }
-  SLUICE_FN static const std::byte* payload(const LinkSlot& slot, std::uint64_t message_bytes) {
-    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
-  }
-  /// How much of a message of `bytes` the fragment at `offset` carries.
-  SLUICE_FN static std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) {
-    return bytes - offset < LinkSlot::kDataBytes ? bytes - offset : LinkSlot::kDataBytes;
-  }
-  SLUICE_FN LinkSlot& next_outgoing(std::int32_t to) const { return link_slot(to, rank(), peer(to).sent); }
-  /// The next fragment from `from`, or nullptr when it is not there yet.
-  SLUICE_FN const LinkSlot* next_incoming(std::int32_t from) const {
-    const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-    return port::load_acquire(&slot.tag) > peer(from).received ? &slot : nullptr;
-  }
-  template <ThreadGroup Group>
-  SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to, std::uint64_t message_bytes,
-                               std::uint64_t kind, std::uint64_t source) {
-    group.sync();
-    ++peer(to).sent;
-    if (group.rank() != 0) return;
-    slot.bytes = message_bytes;
-    slot.kind = kind;
-    slot.source = source;
-    port::store_release(&slot.tag, peer(to).sent);  // pairs with receive() and next_incoming()
-    wake();
-  }
-  template <ThreadGroup Group>
-  SLUICE_FN void take_fragment(const Group& group, std::int32_t from) {
-    group.sync();
-    ++peer(from).received;
-    if (group.rank() != 0) return;
-    port::store_release(&credit(from, rank()).consumed, peer(from).received);  // pairs with send()'s wait
-    wake();
-  }
-
  private:
   SLUICE_FN std::uint64_t parity() const { return epoch_ & 1; }
   SLUICE_FN std::uint64_t turn() const { return epoch_ % kPacketTurns; }
   SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
-  SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
-    return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
-  }
   SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
     return reinterpret_cast<PacketLine*>(peer(from).segment +
                                          layout_.packets(static_cast<std::uint64_t>(to), turn()));
-  }
-  SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source, std::uint64_t number) const {
-    return *reinterpret_cast<LinkSlot*>(
-        peer(owner).segment + layout_.link_slot(static_cast<std::uint64_t>(source), number % kLinkSlots));
-  }
-  SLUICE_FN Credit& credit(std::int32_t owner, std::int32_t receiver) const {
-    return *reinterpret_cast<Credit*>(peer(owner).segment + layout_.credit(static_cast<std::uint64_t>(receiver)));
   }
 
   SLUICE_FN void learn(std::int32_t from, std::uint64_t epoch) {
@@ -452,25 +270,13 @@ class Fabric {
     return payload;
   }
 
-  /// Wakes the ranks that sleep; costs one load of a line that stays in this cache while nobody does.
-  SLUICE_FN void wake() const {
-#if defined(SLUICE_HOST)
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (port::load_relaxed(&header(0).sleepers) != 0) [[unlikely]]
-      for (std::int32_t r = 0; r < size(); ++r) ring(header(r).doorbell);
-#endif
-  }
 
-  FabricParts parts_;
-  SegmentLayout layout_;
   std::uint64_t epoch_ = 0;
-  std::uint64_t signature_ = 0;
   std::uint64_t steps_ = 0;         // the farthest that this rank came in a lane
   std::uint64_t last_packets_ = 0;  // the packets' last use before this operation
   std::uint64_t packets_used_[kPacketTurns] = {};  // epoch of the last use
   std::uint64_t stage_used_[2] = {};  // by parity
   std::uint64_t exposure_used_[2] = {};
-  std::uint64_t rounds_ = 0;
   std::uint64_t slots_ = 1;
   std::uint64_t slot_bytes_ = 0;
 };

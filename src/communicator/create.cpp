@@ -66,6 +66,7 @@ class Setup {
     wire_fabric();
     SLUICE_TRY(find_reach());
     SLUICE_TRY(plan());
+    announce_frees();
     impl_.bootstrap_->watch([impl = &impl_](const Bootstrap::Event& event) { impl->on_event(event); });
     // Nobody returns before everybody has opened everything.
     return impl_.bootstrap_->all_gather({}, deadline_).status();
@@ -234,10 +235,14 @@ class Setup {
     if (!impl_.attach_everywhere_)
       for (FabricPeer& peer : impl_.peers_)
         if (peer.reach == Reach::kAttach) peer.reach = Reach::kNone;
-    if (shm != nullptr)
+    return {};
+  }
+
+  /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl must be complete.
+  void announce_frees() {
+    if (std::holds_alternative<transport::Shm>(impl_.transport_))
       impl_.registry_ticket_ =
           Registry::instance().subscribe([impl = &impl_](std::uint64_t id) { impl->withdraw(id); });
-    return {};
   }
 
   /// What the links among the ranks cost: ranks 0 and 1 measure, everybody plans with their figures.

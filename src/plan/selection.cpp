@@ -56,6 +56,17 @@ bool asked_for(const Wanted& wanted, const HostEntry& entry) {
   return all != wanted.end() && all->second == entry.name;
 }
 
+bool reduces(Collective collective) {
+  return collective == Collective::kAllReduce || collective == Collective::kReduce ||
+         collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;
+}
+
+/// Whether selection by cost may take an entry. The reductions over mapped segments all add by rank and round once,
+/// so whichever of them measured figures favour, the bits are the same; those over links add in orders of their own.
+bool eligible(const HostEntry& entry, bool segments_mapped) {
+  return entry.needs != Needs::kLinks || !segments_mapped || !reduces(entry.collective);
+}
+
 }  // namespace
 
 Result<Selection> Selection::make(const CostModel& model, int ranks, bool segments_mapped,
@@ -74,6 +85,7 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, bool segmen
         for (const HostEntry& entry : host_catalogue()) {
           if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b)) continue;
           if (!served(entry.needs, static_cast<BufferAccess>(access), segments_mapped)) continue;
+          if (!asked_for(wanted, entry) && !eligible(entry, segments_mapped)) continue;
           const double cost = asked_for(wanted, entry)
                                   ? -1
                                   : entry.cost(here, ranks, static_cast<double>(bucket_start(b)));

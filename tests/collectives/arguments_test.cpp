@@ -1,4 +1,5 @@
-// Wrong arguments are refused by the call itself, before anything is sent, and the communicator goes on.
+// Wrong arguments are refused by the call itself, before anything is sent, and the communicator
+// goes on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,34 +41,55 @@ Status transfer(Communicator& c, int peer, std::size_t count, void* data, DataTy
 
 // Of 2 ranks.
 const WrongCall kWrongCalls[] = {
-    {"null_input", [](auto& c) { return c.all_reduce(nullptr, at, 4, kFloat, ReduceOp::kSum); }, kArgument, "input is null"},
-    {"null_output", [](auto& c) { return c.all_reduce(at, nullptr, 4, kFloat, ReduceOp::kSum); }, kArgument,
-     "output is null"},
-    {"type", [](auto& c) { return c.all_reduce(at, at, 4, kBadType, ReduceOp::kSum); }, kArgument, "data type 77"},
-    {"type_broadcast", [](auto& c) { return c.broadcast(at, at, 4, kBadType, 0); }, kArgument, "data type 77"},
-    {"type_v", [](auto& c) { return c.all_to_all_v(at, two, two, at + 8, two, two, kBadType); }, kArgument, "data type 77"},
-    {"operator", [](auto& c) { return c.all_reduce(at, at, 4, kFloat, kBadOp); }, kArgument, "operator 88"},
-    {"root_negative", [](auto& c) { return c.broadcast(at, at, 4, kFloat, -1); }, kArgument, "root -1"},
-    {"root_too_large", [](auto& c) { return c.reduce(at, at, 4, kFloat, ReduceOp::kSum, 2); }, kArgument, "root 2"},
-    {"count", [](auto& c) { return c.all_gather(at, at, SIZE_MAX / 2, kFloat); }, kArgument, "too large"},
-    {"overlap", [](auto& c) { return c.all_reduce(at, at + 1, 4, kFloat, ReduceOp::kSum); }, kArgument, "overlap"},
-    {"overlap_blocks", [](auto& c) { return c.all_to_all(at, at + 3, 2, kFloat); }, kArgument, "overlap"},
-    {"in_place_all_to_all", [](auto& c) { return c.all_to_all(at, at, 2, kFloat); }, kArgument, "overlap"},
-    {"short_list", [](auto& c) { return c.reduce_scatter_v(at, at + 32, {two.data(), 1}, kFloat, ReduceOp::kSum); }, kArgument,
-     "counts has 1 entries"},
-    {"long_list", [](auto& c) { return c.all_gather_v(at, at + 32, two, three, kFloat); }, kArgument,
-     "displacements has 3 entries"},
-    {"huge_count", [](auto& c) { return c.all_gather_v(at, at + 32, huge, two, kFloat); }, kArgument, "too large"},
-    {"long_receive_list", [](auto& c) { return c.all_to_all_v(at, two, two, at + 32, three, two, kFloat); }, kArgument,
+    {"null_input", [](auto& c) { return c.all_reduce(nullptr, at, 4, kFloat, ReduceOp::kSum); },
+     kArgument, "input is null"},
+    {"null_output", [](auto& c) { return c.all_reduce(at, nullptr, 4, kFloat, ReduceOp::kSum); },
+     kArgument, "output is null"},
+    {"type", [](auto& c) { return c.all_reduce(at, at, 4, kBadType, ReduceOp::kSum); }, kArgument,
+     "data type 77"},
+    {"type_broadcast", [](auto& c) { return c.broadcast(at, at, 4, kBadType, 0); }, kArgument,
+     "data type 77"},
+    {"type_v", [](auto& c) { return c.all_to_all_v(at, two, two, at + 8, two, two, kBadType); },
+     kArgument, "data type 77"},
+    {"operator", [](auto& c) { return c.all_reduce(at, at, 4, kFloat, kBadOp); }, kArgument,
+     "operator 88"},
+    {"root_negative", [](auto& c) { return c.broadcast(at, at, 4, kFloat, -1); }, kArgument,
+     "root -1"},
+    {"root_too_large", [](auto& c) { return c.reduce(at, at, 4, kFloat, ReduceOp::kSum, 2); },
+     kArgument, "root 2"},
+    {"count", [](auto& c) { return c.all_gather(at, at, SIZE_MAX / 2, kFloat); }, kArgument,
+     "too large"},
+    {"overlap", [](auto& c) { return c.all_reduce(at, at + 1, 4, kFloat, ReduceOp::kSum); },
+     kArgument, "overlap"},
+    {"overlap_blocks", [](auto& c) { return c.all_to_all(at, at + 3, 2, kFloat); }, kArgument,
+     "overlap"},
+    {"in_place_all_to_all", [](auto& c) { return c.all_to_all(at, at, 2, kFloat); }, kArgument,
+     "overlap"},
+    {"short_list",
+     [](auto& c) {
+       return c.reduce_scatter_v(at, at + 32, {two.data(), 1}, kFloat, ReduceOp::kSum);
+     },
+     kArgument, "counts has 1 entries"},
+    {"long_list", [](auto& c) { return c.all_gather_v(at, at + 32, two, three, kFloat); },
+     kArgument, "displacements has 3 entries"},
+    {"huge_count", [](auto& c) { return c.all_gather_v(at, at + 32, huge, two, kFloat); },
+     kArgument, "too large"},
+    {"long_receive_list",
+     [](auto& c) { return c.all_to_all_v(at, two, two, at + 32, three, two, kFloat); }, kArgument,
      "receive counts has 3 entries"},
-    {"null_v", [](auto& c) { return c.all_to_all_v(nullptr, two, two, at, two, two, kFloat); }, kArgument, "null"},
+    {"null_v", [](auto& c) { return c.all_to_all_v(nullptr, two, two, at, two, two, kFloat); },
+     kArgument, "null"},
     {"peer", [](auto& c) { return c.send(at, 1, kFloat, 2); }, kArgument, "peer 2"},
     {"peer_negative", [](auto& c) { return c.receive(at, 1, kFloat, -1); }, kArgument, "peer -1"},
     {"null_send", [](auto& c) { return c.send(nullptr, 1, kFloat, 1); }, kArgument, "null"},
-    {"null_receive", [](auto& c) { return transfer(c, 1 - c.rank(), 1, nullptr, kFloat); }, kArgument, "null"},
-    {"type_transfer", [](auto& c) { return transfer(c, 1 - c.rank(), 1, at, kBadType); }, kArgument, "data type 77"},
-    {"count_transfer", [](auto& c) { return transfer(c, 1 - c.rank(), SIZE_MAX / 2, at, kFloat); }, kArgument, "too large"},
-    {"alone", [](auto& c) { return c.receive(at, 1, kFloat, c.rank()); }, Errc::kInvalidUsage, "from itself"},
+    {"null_receive", [](auto& c) { return transfer(c, 1 - c.rank(), 1, nullptr, kFloat); },
+     kArgument, "null"},
+    {"type_transfer", [](auto& c) { return transfer(c, 1 - c.rank(), 1, at, kBadType); }, kArgument,
+     "data type 77"},
+    {"count_transfer", [](auto& c) { return transfer(c, 1 - c.rank(), SIZE_MAX / 2, at, kFloat); },
+     kArgument, "too large"},
+    {"alone", [](auto& c) { return c.receive(at, 1, kFloat, c.rank()); }, Errc::kInvalidUsage,
+     "from itself"},
 };
 
 TEST(Arguments, wrong_ones_are_refused_and_the_communicator_goes_on) {
@@ -76,11 +98,15 @@ TEST(Arguments, wrong_ones_are_refused_and_the_communicator_goes_on) {
       // On one rank only: nothing may have been sent.
       if (c.rank() == 1) {
         const Status status = wrong.call(c);
-        if (status.code() != wrong.code) return std::string(wrong.name) + ": " + name(status.code()) + " " + text_of(status);
-        if (last_error().find(wrong.text) == std::string::npos) return std::string(wrong.name) + ": " + last_error();
+        if (status.code() != wrong.code)
+          return std::string(wrong.name) + ": " + name(status.code()) + " " + text_of(status);
+        if (last_error().find(wrong.text) == std::string::npos)
+          return std::string(wrong.name) + ": " + last_error();
       }
       std::vector<float> one(4, 1);
-      if (std::string error = text_of(c.all_reduce(one.data(), one.data(), 4, kFloat, ReduceOp::kSum)); !error.empty())
+      if (std::string error =
+              text_of(c.all_reduce(one.data(), one.data(), 4, kFloat, ReduceOp::kSum));
+          !error.empty())
         return std::string(wrong.name) + " ended the communicator: " + error;
       if (one[3] != 2) return std::string(wrong.name) + " spoiled the next result";
     }

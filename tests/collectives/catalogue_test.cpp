@@ -1,5 +1,6 @@
-// Every algorithm of the catalogue with 1 to 9 ranks as threads: every type with every operator, and counts from 0 to
-// several pipeline slices, in rotating places and alignments, over loopback and over shared memory.
+// Every algorithm of the catalogue with 1 to 9 ranks as threads: every type with every operator,
+// and counts from 0 to several pipeline slices, in rotating places and alignments, over loopback
+// and over shared memory.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -12,23 +13,29 @@ namespace {
 
 class AlgorithmTest : public testing::Test {
  public:
-  AlgorithmTest(const AlgorithmDescription& algorithm, int ranks) : algorithm_(algorithm), ranks_(ranks) {}
+  AlgorithmTest(const AlgorithmDescription& algorithm, int ranks)
+      : algorithm_(algorithm), ranks_(ranks) {}
 
   void TestBody() override {
-    run("loopback", {algorithm_, ranks_, Depth::kFull});
-    run("shm", {algorithm_, ranks_, Depth::kShort, Memory::kMixed});
+    for (const std::string& transport : thread_transports()) {
+      if (transport == "loopback")
+        run(transport, {algorithm_, ranks_, Depth::kFull});
+      else
+        run(transport, {algorithm_, ranks_, Depth::kShort, Memory::kMixed});
+    }
   }
 
  private:
-  static void run(const char* transport, const Sweep& sweep) {
+  static void run(const std::string& transport, const Sweep& sweep) {
     SCOPED_TRACE(transport);
     const auto cases = cases_of(sweep);
     Options options;
     options.transport = transport;
     options.algorithm = option_of(sweep.algorithm);
-    EXPECT_EQ(spawn_threads(
-                  sweep.ranks, [&](Communicator& c) { return run_sweep(c, sweep, cases); }, options),
-              "");
+    EXPECT_EQ(
+        spawn_threads(
+            sweep.ranks, [&](Communicator& c) { return run_sweep(c, sweep, cases); }, options),
+        "");
   }
 
   const AlgorithmDescription& algorithm_;
@@ -64,12 +71,14 @@ void register_catalogue_tests() {
   for (const AlgorithmDescription& algorithm : algorithms()) {
     const std::string suite(name(algorithm.collective));
     for (int ranks = 1; ranks <= 9; ++ranks)
-      testing::RegisterTest(suite.c_str(), fmt::format("{}/ranks{}", algorithm.name, ranks).c_str(), nullptr, nullptr,
-                            __FILE__, __LINE__,
-                            [&algorithm, ranks]() -> testing::Test* { return new AlgorithmTest(algorithm, ranks); });
+      testing::RegisterTest(
+          suite.c_str(), fmt::format("{}/ranks{}", algorithm.name, ranks).c_str(), nullptr, nullptr,
+          __FILE__, __LINE__,
+          [&algorithm, ranks]() -> testing::Test* { return new AlgorithmTest(algorithm, ranks); });
     if (algorithm.max_bytes == ~std::uint64_t{0})
-      testing::RegisterTest(suite.c_str(), fmt::format("{}/Large", algorithm.name).c_str(), nullptr, nullptr, __FILE__,
-                            __LINE__, [&algorithm]() -> testing::Test* { return new LargeTest(algorithm); });
+      testing::RegisterTest(suite.c_str(), fmt::format("{}/Large", algorithm.name).c_str(), nullptr,
+                            nullptr, __FILE__, __LINE__,
+                            [&algorithm]() -> testing::Test* { return new LargeTest(algorithm); });
   }
 }
 

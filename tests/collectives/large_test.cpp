@@ -17,7 +17,9 @@ constexpr std::uint64_t kMiB = 1 << 20;
 class Pages {
  public:
   explicit Pages(std::uint64_t bytes)
-      : bytes_(bytes), at_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
+      : bytes_(bytes),
+        at_(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
     if (good()) ::madvise(at_, bytes_, MADV_HUGEPAGE);
   }
   ~Pages() {
@@ -39,7 +41,9 @@ bool has_memory(std::uint64_t bytes) {
 }
 
 /// Different for every place that a wrapped offset could lead to.
-std::uint8_t mark(std::uint64_t at, int rank) { return static_cast<std::uint8_t>(at / (37 * kMiB) + 100 * static_cast<unsigned>(rank) + 1); }
+std::uint8_t mark(std::uint64_t at, int rank) {
+  return static_cast<std::uint8_t>(at / (37 * kMiB) + 100 * static_cast<unsigned>(rank) + 1);
+}
 
 /// A broadcast of 4.25 GiB from pages of which one in 37 MiB is marked.
 std::string broadcast(Communicator& c) {
@@ -52,7 +56,8 @@ std::string broadcast(Communicator& c) {
   if (!status.ok()) return text_of(status);
   for (std::uint64_t at = 0; at < bytes; at += 37 * kMiB) {
     if (data.data()[at] != mark(at, 0)) return "wrong byte at " + std::to_string(at);
-    if (at + 1 < bytes && data.data()[at + 1] != 0) return "stray byte behind " + std::to_string(at);
+    if (at + 1 < bytes && data.data()[at + 1] != 0)
+      return "stray byte behind " + std::to_string(at);
   }
   return {};
 }

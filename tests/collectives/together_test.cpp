@@ -1,4 +1,5 @@
-// Several communicators at once, split ones, more ranks than cores, long runs; equal bits. Ranks are threads.
+// Several communicators at once, split ones, more ranks than cores, long runs; equal bits. Ranks
+// are threads.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +26,8 @@ TEST(Bits, are_the_same_on_all_ranks_in_all_runs_and_at_every_alignment) {
       EXPECT_EQ(spawn_threads(
                     kRanks,
                     [&](Communicator& c) {
-                      return reduce_and_hash(c, seed, shift, of_rank[static_cast<std::size_t>(c.rank())]);
+                      return reduce_and_hash(c, seed, shift,
+                                             of_rank[static_cast<std::size_t>(c.rank())]);
                     },
                     options),
                 "");
@@ -41,9 +43,11 @@ TEST(Together, several_communicators_at_once) {
   for (std::size_t job = 0; job < errors.size(); ++job)
     jobs.emplace_back([&, job] {
       Options options;
-      options.transport = job % 2 == 0 ? "loopback" : "shm";
+      const auto transports = thread_transports();
+      options.transport = transports[job % transports.size()];
       errors[job] = spawn_threads(
-          3, [&](Communicator& c) { return run_soak(c, {.operations = 150, .seed = job}); }, options);
+          3, [&](Communicator& c) { return run_soak(c, {.operations = 150, .seed = job}); },
+          options);
     });
   for (std::thread& job : jobs) job.join();
   for (const std::string& error : errors) EXPECT_EQ(error, "");
@@ -61,7 +65,8 @@ TEST(Together, one_rank_drives_several) {
     }
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < more.size(); ++i)
-      threads.emplace_back([&, i] { errors[i] = run_soak(more[i], {.operations = 100, .seed = 10 + i}); });
+      threads.emplace_back(
+          [&, i] { errors[i] = run_soak(more[i], {.operations = 100, .seed = 10 + i}); });
     std::string own = run_soak(c, {.operations = 100});
     for (std::thread& thread : threads) thread.join();
     return own + errors[0] + errors[1];
@@ -74,16 +79,21 @@ TEST(Together, split_by_color_and_key_and_split_again) {
     auto half = c.split(c.rank() % 2, -c.rank());  // the odd and the even ranks, in reverse
     if (!half.ok()) return text_of(half.status());
     const int expected_size = (c.size() + 1 - c.rank() % 2) / 2;
-    if (half->size() != expected_size) return fmt::format("{} ranks, expected {}", half->size(), expected_size);
-    if (half->rank() != expected_size - 1 - c.rank() / 2) return fmt::format("rank {} in its half", half->rank());
-    if (std::string error = run_soak(half.value(), {.operations = 40, .seed = 3}); !error.empty()) return "half: " + error;
+    if (half->size() != expected_size)
+      return fmt::format("{} ranks, expected {}", half->size(), expected_size);
+    if (half->rank() != expected_size - 1 - c.rank() / 2)
+      return fmt::format("rank {} in its half", half->rank());
+    if (std::string error = run_soak(half.value(), {.operations = 40, .seed = 3}); !error.empty())
+      return "half: " + error;
     auto quarter = half->split(half->rank() == 0 ? -1 : 7, 0);  // one stays out
     if (!quarter.ok()) return text_of(quarter.status());
     if (half->rank() == 0) {
       if (quarter->valid()) return "a negative color got a communicator";
     } else {
-      if (quarter->size() != expected_size - 1 || quarter->rank() != half->rank() - 1) return "wrong split of the split";
-      if (std::string error = run_soak(quarter.value(), {.operations = 40, .seed = 4}); !error.empty())
+      if (quarter->size() != expected_size - 1 || quarter->rank() != half->rank() - 1)
+        return "wrong split of the split";
+      if (std::string error = run_soak(quarter.value(), {.operations = 40, .seed = 4});
+          !error.empty())
         return "quarter: " + error;
     }
     return run_soak(c, {.operations = 40, .seed = 5});
@@ -92,13 +102,18 @@ TEST(Together, split_by_color_and_key_and_split_again) {
 }
 
 TEST(Together, more_ranks_than_cores) {
-  EXPECT_EQ(spawn_threads(16, [](Communicator& c) { return run_soak(c, {.operations = 150, .seed = 6}); }), "");
+  EXPECT_EQ(spawn_threads(
+                16, [](Communicator& c) { return run_soak(c, {.operations = 150, .seed = 6}); }),
+            "");
 }
 
 TEST(Together, Soak) {
   for (const int ranks : {2, 5})
-    EXPECT_EQ(spawn_threads(
-                  ranks, [](Communicator& c) { return run_soak(c, {.operations = 10'000, .seed = 7, .largest_count = 60'000}); }),
+    EXPECT_EQ(spawn_threads(ranks,
+                            [](Communicator& c) {
+                              return run_soak(
+                                  c, {.operations = 10'000, .seed = 7, .largest_count = 60'000});
+                            }),
               "");
 }
 

@@ -17,7 +17,7 @@ TEST_P(KilledRank, every_other_rank_gets_an_error_that_names_it_within_two_secon
   const auto& [stream, victim] = GetParam();
   constexpr int kRanks = 3;
   RankProcesses ranks(kRanks, stream, milliseconds(30'000));
-  ASSERT_TRUE(ranks.under_way());
+  ASSERT_TRUE(ranks.under_way()) << ranks.texts();
   const auto killed_at = Clock::now();
   ranks.kill_now(victim);
   for (int rank = 0; rank < kRanks; ++rank) {
@@ -43,9 +43,9 @@ class StoppedRank : public testing::TestWithParam<Stream> {};
 
 TEST_P(StoppedRank, the_others_time_out_and_say_whom_they_waited_for_and_what_it_did_last) {
   constexpr int kRanks = 3, kVictim = 1;
-  constexpr milliseconds kTimeout(700);
+  constexpr milliseconds kTimeout(1500);  // also of the set-up
   RankProcesses ranks(kRanks, GetParam(), kTimeout);
-  ASSERT_TRUE(ranks.under_way());
+  ASSERT_TRUE(ranks.under_way()) << ranks.texts();
   const auto stopped_at = Clock::now();
   ASSERT_EQ(::kill(ranks.pid(kVictim), SIGSTOP), 0);
   for (const int rank : {0, 2}) {
@@ -54,7 +54,7 @@ TEST_P(StoppedRank, the_others_time_out_and_say_whom_they_waited_for_and_what_it
     EXPECT_GE(report.failed_at() - stopped_at, kTimeout - milliseconds(100)) << report.text;
     EXPECT_LT(report.failed_at() - stopped_at, kTimeout + milliseconds(1500)) << report.text;
     EXPECT_EQ(report.code, Errc::kTimeout) << report.text;
-    EXPECT_TRUE(says(report.text, "waited 700 ms for rank 1, which last began all_reduce #")) << report.text;
+    EXPECT_TRUE(says(report.text, "waited 1500 ms for rank 1, which last began all_reduce #")) << report.text;
     EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
   }
   // What it finds when it goes on: the error of the others.
@@ -95,7 +95,7 @@ TEST(KilledJob, leaves_neither_files_nor_processes_behind) {
   const auto before = files_of_ours();
   {
     RankProcesses ranks(3, kStaged, milliseconds(30'000));
-    ASSERT_TRUE(ranks.under_way(5));
+    ASSERT_TRUE(ranks.under_way(5)) << ranks.texts();
     for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(named_things(ranks.pid(rank)), std::vector<std::string>());
     for (int rank = 0; rank < 3; ++rank) ranks.kill_now(rank);
   }
@@ -107,7 +107,7 @@ TEST(KilledJob, leaves_neither_files_nor_processes_behind) {
 TEST(KilledJob, can_be_followed_by_another_at_once) {
   for (int round = 0; round < 3; ++round) {
     RankProcesses ranks(2, kLinks, milliseconds(30'000));
-    ASSERT_TRUE(ranks.under_way(3)) << round;
+    ASSERT_TRUE(ranks.under_way(3)) << ranks.texts();
     ranks.kill_now(round % 2);
     ASSERT_TRUE(ranks.fails(1 - round % 2, milliseconds(10'000)));
   }

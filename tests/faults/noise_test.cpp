@@ -77,7 +77,7 @@ class Caller {
 TEST(Noise, at_the_ports_of_a_job_does_not_disturb_it) {
   constexpr int kRanks = 3;
   RankProcesses ranks(kRanks, kLinks, milliseconds(30'000));
-  ASSERT_TRUE(ranks.under_way());
+  ASSERT_TRUE(ranks.under_way()) << ranks.texts();
   const auto fields = bootstrap::decode_unique_id(ranks.id());
   ASSERT_TRUE(fields.ok()) << last_error();
   std::vector<std::string> names;

@@ -74,12 +74,24 @@ class RankProcesses {
   const Report& operator[](int rank) const { return page_->reports[rank]; }
   const UniqueId& id() const { return page_->id; }
 
-  /// Waits until all are in the middle of their stream.
+  /// Waits until all are in the middle of their stream; false as soon as one has failed.
   bool under_way(std::uint64_t rounds = 20) const {
-    return comes_true(milliseconds(30'000), [&] {
-      return std::all_of(page_->reports, page_->reports + size_,
-                         [&](const Report& report) { return report.rounds >= rounds; });
+    const Report *const first = page_->reports, *const end = first + size_;
+    const auto failed = [](const Report& report) { return report.failed_at_ns != 0; };
+    comes_true(milliseconds(30'000), [&] {
+      return std::any_of(first, end, failed) ||
+             std::all_of(first, end, [&](const Report& report) { return report.rounds >= rounds; });
     });
+    return std::none_of(first, end, failed) &&
+           std::all_of(first, end, [&](const Report& report) { return report.rounds >= rounds; });
+  }
+  /// What the ranks have said, for messages.
+  std::string texts() const {
+    std::string all;
+    for (int rank = 0; rank < size_; ++rank)
+      all += "rank " + std::to_string(rank) + ", round " + std::to_string(page_->reports[rank].rounds) + ": " +
+             page_->reports[rank].text + "\n";
+    return all;
   }
   /// SIGKILL, and waits for the end.
   void kill_now(int rank) {
@@ -120,7 +132,11 @@ class RankProcesses {
     options.algorithm = stream.algorithm;
     {
       auto ranks = Communicator::create(page_->id, rank, size_, options);
-      if (!ranks.ok()) _exit(4);
+      if (!ranks.ok()) {
+        say(report.text, last_error());
+        report.failed_at_ns = Clock::now().time_since_epoch().count();
+        _exit(4);
+      }
       Traffic traffic(stream, size_);
       Status status;
       for (std::uint64_t round = 0; round < rounds && status.ok(); ++round) {

@@ -1,5 +1,5 @@
-// Every algorithm of the catalogue with ranks that are processes: ordinary and sluice::alloc memory, and both mixed; with
-// and without cross-memory attach.
+// Every algorithm of the catalogue with ranks that are processes: ordinary and sluice::alloc
+// memory, and both mixed; with and without cross-memory attach.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -16,7 +16,8 @@ class MessagesProcesses : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(MessagesProcesses, exchange_everything_head_to_head) {
-  for (const int ranks : {2, 3, 5}) EXPECT_EQ(spawn_processes(ranks, exchange_everything, launch_), "");
+  for (const int ranks : {2, 3, 5})
+    EXPECT_EQ(spawn_processes(ranks, exchange_everything, launch_), "");
 }
 TEST_P(MessagesProcesses, all_to_all_v_with_random_counts) {
   for (const int ranks : {2, 5})

@@ -11,7 +11,11 @@ TEST(ProcessesTogether, random_calls) {
     Launch launch;
     launch.environment = {{"SLUICE_ATTACH", attach}};
     EXPECT_EQ(spawn_processes(
-                  3, [](Communicator& c) { return run_soak(c, {.operations = 300, .seed = 11, .largest_count = 40'000}); }, launch),
+                  3,
+                  [](Communicator& c) {
+                    return run_soak(c, {.operations = 300, .seed = 11, .largest_count = 40'000});
+                  },
+                  launch),
               "");
   }
 }
@@ -20,7 +24,8 @@ TEST(ProcessesTogether, split) {
   const auto body = [](Communicator& c) -> std::string {
     auto half = c.split(c.rank() / 2, 0);
     if (!half.ok()) return text_of(half.status());
-    if (std::string error = run_soak(half.value(), {.operations = 60, .seed = 3}); !error.empty()) return error;
+    if (std::string error = run_soak(half.value(), {.operations = 60, .seed = 3}); !error.empty())
+      return error;
     return run_soak(c, {.operations = 60, .seed = 4});
   };
   EXPECT_EQ(spawn_processes(5, body), "");
@@ -31,7 +36,11 @@ TEST(ProcessesTogether, Soak) {
     Launch launch;
     launch.deadline = std::chrono::seconds(100);
     EXPECT_EQ(spawn_processes(
-                  ranks, [](Communicator& c) { return run_soak(c, {.operations = 10'000, .seed = 12, .largest_count = 60'000}); }, launch),
+                  ranks,
+                  [](Communicator& c) {
+                    return run_soak(c, {.operations = 10'000, .seed = 12, .largest_count = 60'000});
+                  },
+                  launch),
               "");
   }
 }

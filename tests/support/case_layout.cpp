@@ -10,7 +10,10 @@ namespace {
 class Maker {
  public:
   Maker(const Case& c, int rank, int ranks)
-      : c_(c), n_(c.count), me_(static_cast<std::uint64_t>(rank)), p_(static_cast<std::uint64_t>(ranks)) {}
+      : c_(c),
+        n_(c.count),
+        me_(static_cast<std::uint64_t>(rank)),
+        p_(static_cast<std::uint64_t>(ranks)) {}
 
   CaseLayout make() {
     switch (c_.collective) {
@@ -33,11 +36,16 @@ class Maker {
 
  private:
   bool is_root() const { return me_ == static_cast<std::uint64_t>(c_.root); }
-  TilePointer tile(std::uint64_t rank) const { return input_tile(c_.type, c_.op, c_.values, static_cast<int>(rank)); }
-  TilePointer reduced() const { return reduced_tile(c_.type, c_.op, c_.values, static_cast<int>(p_)); }
+  TilePointer tile(std::uint64_t rank) const {
+    return input_tile(c_.type, c_.op, c_.values, static_cast<int>(rank));
+  }
+  TilePointer reduced() const {
+    return reduced_tile(c_.type, c_.op, c_.values, static_cast<int>(p_));
+  }
   std::vector<std::size_t> listed() const {
     std::vector<std::size_t> counts(p_);
-    for (std::uint64_t r = 0; r < p_; ++r) counts[r] = listed_count(n_, static_cast<int>(r), static_cast<int>(p_));
+    for (std::uint64_t r = 0; r < p_; ++r)
+      counts[r] = listed_count(n_, static_cast<int>(r), static_cast<int>(p_));
     return counts;
   }
   /// One block behind the other with `gap` elements between them; returns where the last one ends.
@@ -79,7 +87,8 @@ class Maker {
     l_.displacements = displacements;
     if (!has_output) return;
     l_.output_elems = end;
-    for (std::uint64_t r = 0; r < p_; ++r) l_.output.push_back({displacements[r], tile(r), 0, counts[r]});
+    for (std::uint64_t r = 0; r < p_; ++r)
+      l_.output.push_back({displacements[r], tile(r), 0, counts[r]});
     l_.has_in_place = true;
     l_.input_in_output = displacements[me_];
   }

@@ -8,7 +8,8 @@
 
 namespace sluice::test {
 
-/// `count` elements at element `at` of a buffer, which are elements first, first + 1, ... of `tile`.
+/// `count` elements at element `at` of a buffer, which are elements first, first + 1, ... of
+/// `tile`.
 struct Piece {
   std::uint64_t at;
   TilePointer tile;

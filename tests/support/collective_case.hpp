@@ -1,4 +1,5 @@
-// One call of one collective with everything around it: buffers with guards, the data, the call, the check.
+// One call of one collective with everything around it: buffers with guards, the data, the call,
+// the check.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,7 @@ struct Case {
   ReduceOp op = ReduceOp::kSum;
   std::uint64_t count = 0;  // elements of the call; the v-forms make their lists of it
   int root = 0;
-  bool in_place = false;      // ignored where a collective has no such thing
+  bool in_place = false;        // ignored where a collective has no such thing
   std::size_t input_shift = 0;  // bytes off a 64-byte boundary
   std::size_t output_shift = 0;
   Values values = Values::kExact;

@@ -15,11 +15,15 @@ namespace {
 namespace reference = compute::reference;
 using reference::Bytes;
 
-bool is_integer(DataType type) { return static_cast<int>(type) <= static_cast<int>(DataType::kUint64); }
-bool is_8_bit_float(DataType type) { return type == DataType::kFloat8E4M3 || type == DataType::kFloat8E5M2; }
+bool is_integer(DataType type) {
+  return static_cast<int>(type) <= static_cast<int>(DataType::kUint64);
+}
+bool is_8_bit_float(DataType type) {
+  return type == DataType::kFloat8E4M3 || type == DataType::kFloat8E5M2;
+}
 
-/// Small enough that the sums and products of 16 ranks are exact in every format (8 is the largest run of whole
-/// numbers that fp8 e5m2 holds).
+/// Small enough that the sums and products of 16 ranks are exact in every format (8 is the largest
+/// run of whole numbers that fp8 e5m2 holds).
 double exact_value(DataType type, ReduceOp op, int rank, std::uint64_t i) {
   const auto mixed = (i * 2654435761u + static_cast<unsigned>(rank) * 40503u) >> 4;
   const bool has_turn = (static_cast<unsigned>(rank) + i) % 4 == 0;
@@ -43,8 +47,9 @@ Bytes exact_elements(DataType type, ReduceOp op, int rank) {
 /// Integers wrap, so their order of additions never matters.
 Bytes elements(DataType type, ReduceOp op, Values values, int rank) {
   if (values == Values::kExact && !is_integer(type)) return exact_elements(type, op, rank);
-  return reference::random_elements(type, Tile::kPeriod,
-                                    static_cast<std::uint64_t>(rank) * 1000 + static_cast<std::uint64_t>(type));
+  return reference::random_elements(
+      type, Tile::kPeriod,
+      static_cast<std::uint64_t>(rank) * 1000 + static_cast<std::uint64_t>(type));
 }
 
 TilePointer make_tile(DataType type, const Bytes& period) {
@@ -81,13 +86,15 @@ void Tile::fill(std::byte* to, std::uint64_t first, std::uint64_t count) const {
   }
 }
 
-std::uint64_t Tile::mismatch(const std::byte* from, std::uint64_t first, std::uint64_t count) const {
+std::uint64_t Tile::mismatch(const std::byte* from, std::uint64_t first,
+                             std::uint64_t count) const {
   for (std::uint64_t done = 0; done < count;) {
     const std::uint64_t length = std::min(count - done, kPeriod);
     const std::uint8_t* expected = bytes.data() + (first + done) % kPeriod * elem_bytes;
     if (std::memcmp(from + done * elem_bytes, expected, length * elem_bytes) != 0)
       for (std::uint64_t i = 0; i < length; ++i)
-        if (std::memcmp(from + (done + i) * elem_bytes, expected + i * elem_bytes, elem_bytes) != 0) return done + i;
+        if (std::memcmp(from + (done + i) * elem_bytes, expected + i * elem_bytes, elem_bytes) != 0)
+          return done + i;
     done += length;
   }
   return count;
@@ -95,12 +102,14 @@ std::uint64_t Tile::mismatch(const std::byte* from, std::uint64_t first, std::ui
 
 std::string Tile::element(std::uint64_t i) const {
   std::string text = "0x";
-  for (std::size_t b = elem_bytes; b-- > 0;) text += fmt::format("{:02x}", bytes[i % kPeriod * elem_bytes + b]);
+  for (std::size_t b = elem_bytes; b-- > 0;)
+    text += fmt::format("{:02x}", bytes[i % kPeriod * elem_bytes + b]);
   return text;
 }
 
 TilePointer input_tile(DataType type, ReduceOp op, Values values, int rank) {
-  return cached({-1 - rank, type, op, values, 0}, [&] { return make_tile(type, elements(type, op, values, rank)); });
+  return cached({-1 - rank, type, op, values, 0},
+                [&] { return make_tile(type, elements(type, op, values, rank)); });
 }
 
 Reduction reduction_of(DataType type, ReduceOp op, Values values, int rank) {
@@ -109,7 +118,8 @@ Reduction reduction_of(DataType type, ReduceOp op, Values values, int rank) {
   constexpr int kExactScales[] = {1, 2, -1};
   const int scale = kExactScales[rank % 3];
   reduction.scale = values == Values::kExact || is_8_bit_float(type) ? scale : 0.75 + 0.3 * rank;
-  reduction.integer_scale = static_cast<std::uint64_t>(static_cast<std::int64_t>(scale) * (rank + 1));
+  reduction.integer_scale =
+      static_cast<std::uint64_t>(static_cast<std::int64_t>(scale) * (rank + 1));
   return reduction;
 }
 
@@ -120,7 +130,8 @@ TilePointer reduced_tile(DataType type, ReduceOp op, Values values, int ranks) {
       sources.push_back(elements(type, op, values, rank));
       const Reduction reduction = reduction_of(type, op, values, rank);
       if (op == ReduceOp::kPreMulSum)
-        sources.back() = reference::scale(type, sources.back(), reduction.scale, reduction.integer_scale);
+        sources.back() =
+            reference::scale(type, sources.back(), reduction.scale, reduction.integer_scale);
     }
     return make_tile(type, reference::reduce(type, op, sources, static_cast<std::uint32_t>(ranks)));
   });

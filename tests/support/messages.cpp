@@ -54,7 +54,8 @@ std::string exchange_everything(Communicator& c) {
   for (const Message& m : messages)
     if (m.transfer.direction == Transfer::Direction::kReceive &&
         bytes_tile()->mismatch(m.data.data(), m.first, m.data.size()) != m.data.size())
-      return fmt::format("wrong bytes in the message of {} from rank {}", m.data.size(), m.transfer.peer);
+      return fmt::format("wrong bytes in the message of {} from rank {}", m.data.size(),
+                         m.transfer.peer);
   return {};
 }
 
@@ -63,7 +64,8 @@ std::string random_all_to_all_v(Communicator& c, int rounds) {
   std::mt19937_64 random(42);  // the same on every rank
   for (int round = 0; round < rounds; ++round) {
     std::vector<std::size_t> all(p * p);  // [from * p + to]
-    for (std::size_t& count : all) count = random() % 4 == 0 ? 0 : random() % (random() % 8 == 0 ? 60'000 : 300);
+    for (std::size_t& count : all)
+      count = random() % 4 == 0 ? 0 : random() % (random() % 8 == 0 ? 60'000 : 300);
     std::vector<std::size_t> sent(p), sent_at(p), received(p), received_at(p);
     std::size_t input_size = 0, output_size = 0;
     for (std::size_t r = 0; r < p; ++r) {
@@ -75,12 +77,14 @@ std::string random_all_to_all_v(Communicator& c, int rounds) {
     std::vector<float> input(input_size), output(output_size);
     const auto number = static_cast<std::size_t>(round);
     for (std::size_t r = 0; r < p; ++r)
-      tile->fill(reinterpret_cast<std::byte*>(input.data() + sent_at[r]), me * 5 + r * 11 + number, sent[r]);
-    const Status status = c.all_to_all_v(input.data(), sent, sent_at, output.data(), received, received_at, DataType::kFloat32);
+      tile->fill(reinterpret_cast<std::byte*>(input.data() + sent_at[r]), me * 5 + r * 11 + number,
+                 sent[r]);
+    const Status status = c.all_to_all_v(input.data(), sent, sent_at, output.data(), received,
+                                         received_at, DataType::kFloat32);
     if (!status.ok()) return text_of(status);
     for (std::size_t r = 0; r < p; ++r)
-      if (tile->mismatch(reinterpret_cast<const std::byte*>(output.data() + received_at[r]), r * 5 + me * 11 + number,
-                         received[r]) != received[r])
+      if (tile->mismatch(reinterpret_cast<const std::byte*>(output.data() + received_at[r]),
+                         r * 5 + me * 11 + number, received[r]) != received[r])
         return fmt::format("round {}: wrong elements from rank {}", round, r);
   }
   return {};
@@ -93,14 +97,17 @@ std::string wrong_size(Communicator& c, std::size_t sent, std::size_t wanted) {
   if (c.rank() == 1) status = c.receive(data.data(), wanted, DataType::kFloat32, 0);
   if (c.rank() == 1) {
     const std::string text = last_error();
-    if (status.code() != Errc::kInvalidUsage) return std::string("not invalid usage: ") + name(status.code()) + " " + text;
+    if (status.code() != Errc::kInvalidUsage)
+      return std::string("not invalid usage: ") + name(status.code()) + " " + text;
     for (const std::size_t bytes : {sent * sizeof(float), wanted * sizeof(float)})
-      if (text.find(fmt::format("{} bytes", bytes)) == std::string::npos && text.find(fmt::format("found {}", bytes)) == std::string::npos)
+      if (text.find(fmt::format("{} bytes", bytes)) == std::string::npos &&
+          text.find(fmt::format("found {}", bytes)) == std::string::npos)
         return fmt::format("{} bytes are not named: {}", bytes, text);
     return {};
   }
   if (status.ok()) status = c.barrier();
-  return status.code() == Errc::kInvalidUsage ? std::string() : "the sender was told: " + text_of(status);
+  return status.code() == Errc::kInvalidUsage ? std::string()
+                                              : "the sender was told: " + text_of(status);
 }
 
 std::string wrong_type(Communicator& c, std::size_t count) {
@@ -110,7 +117,8 @@ std::string wrong_type(Communicator& c, std::size_t count) {
   if (c.rank() == 1) status = c.receive(data.data(), count, DataType::kInt32, 0);
   if (status.ok()) status = c.barrier();
   const std::string text = last_error();
-  if (status.code() != Errc::kInvalidUsage) return std::string("not invalid usage: ") + name(status.code()) + " " + text;
+  if (status.code() != Errc::kInvalidUsage)
+    return std::string("not invalid usage: ") + name(status.code()) + " " + text;
   for (const char* part : {"float", "int32"})
     if (text.find(part) == std::string::npos) return fmt::format("{} is not named: {}", part, text);
   return {};

@@ -70,7 +70,8 @@ Call barrier() {
   return [](Communicator& c) { return c.barrier(); };
 }
 
-/// n elements for each rank, but for the first two ranks `shift` more and fewer: the same total, other blocks.
+/// n elements for each rank, but for the first two ranks `shift` more and fewer: the same total,
+/// other blocks.
 struct Lists {
   std::vector<std::size_t> counts, displacements;
   Lists(int ranks, std::size_t n, std::size_t shift) : counts(static_cast<std::size_t>(ranks), n) {
@@ -84,22 +85,23 @@ Call all_gather_v(std::size_t n, std::size_t shift) {
   return [=](Communicator& c) {
     Memory m(c, n + shift);
     const Lists lists(c.size(), n, shift);
-    return c.all_gather_v(m.input.data(), m.output.data(), lists.counts, lists.displacements, DataType::kFloat32);
+    return c.all_gather_v(m.input.data(), m.output.data(), lists.counts, lists.displacements,
+                          DataType::kFloat32);
   };
 }
 Call reduce_scatter_v(std::size_t n, std::size_t shift) {
   return [=](Communicator& c) {
     Memory m(c, n + shift);
-    return c.reduce_scatter_v(m.input.data(), m.output.data(), Lists(c.size(), n, shift).counts, DataType::kFloat32,
-                              ReduceOp::kSum);
+    return c.reduce_scatter_v(m.input.data(), m.output.data(), Lists(c.size(), n, shift).counts,
+                              DataType::kFloat32, ReduceOp::kSum);
   };
 }
 Call all_to_all_v(std::size_t n) {
   return [=](Communicator& c) {
     Memory m(c, n);
     const Lists lists(c.size(), n, 0);
-    return c.all_to_all_v(m.input.data(), lists.counts, lists.displacements, m.output.data(), lists.counts,
-                          lists.displacements, DataType::kFloat32);
+    return c.all_to_all_v(m.input.data(), lists.counts, lists.displacements, m.output.data(),
+                          lists.counts, lists.displacements, DataType::kFloat32);
   };
 }
 
@@ -131,11 +133,13 @@ std::vector<Mismatch> mismatches(std::size_t n) {
       {"barrier_and_all_reduce", barrier(), all_reduce(n), "barrier", "all_reduce"},
       {"reduce_and_barrier", reduce(n, 0), barrier(), "reduce", "barrier"},
       {"gather_and_scatter", gather(n, 0), scatter(n, 0), "gather", "scatter"},
-      {"reduce_scatter_and_all_to_all", reduce_scatter(n), all_to_all(n), "reduce_scatter", "all_to_all"},
+      {"reduce_scatter_and_all_to_all", reduce_scatter(n), all_to_all(n), "reduce_scatter",
+       "all_to_all"},
       {"all_to_all_v_and_all_reduce", all_to_all_v(n), all_reduce(n), "all_to_all_v", "all_reduce"},
-      {"counts_all_gather_v", all_gather_v(n, 0), all_gather_v(n, 1), "all_gather_v", "all_gather_v"},
-      {"counts_reduce_scatter_v", reduce_scatter_v(n, 0), reduce_scatter_v(n, 1), "reduce_scatter_v",
-       "reduce_scatter_v"},
+      {"counts_all_gather_v", all_gather_v(n, 0), all_gather_v(n, 1), "all_gather_v",
+       "all_gather_v"},
+      {"counts_reduce_scatter_v", reduce_scatter_v(n, 0), reduce_scatter_v(n, 1),
+       "reduce_scatter_v", "reduce_scatter_v"},
       {"counts_all_to_all_v", all_to_all_v(n), all_to_all_v(n + 1), bytes(n), bytes(n + 1)},
   };
 }
@@ -150,10 +154,13 @@ std::string run_mismatch(Communicator& c, const Mismatch& mismatch, int odd_rank
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(waited());
   if (status.ok()) return "no error";
   const std::string text = last_error();
-  if (status.code() != Errc::kInvalidUsage) return fmt::format("not invalid usage but {}: {}", name(status.code()), text);
-  if (took > std::chrono::seconds(2)) return fmt::format("told after {} ms: {}", took.count(), text);
+  if (status.code() != Errc::kInvalidUsage)
+    return fmt::format("not invalid usage but {}: {}", name(status.code()), text);
+  if (took > std::chrono::seconds(2))
+    return fmt::format("told after {} ms: {}", took.count(), text);
   for (const std::string& part : {mismatch.most_text, mismatch.odd_text})
-    if (text.find(part) == std::string::npos) return fmt::format("\"{}\" is not named: {}", part, text);
+    if (text.find(part) == std::string::npos)
+      return fmt::format("\"{}\" is not named: {}", part, text);
   return {};
 }
 

@@ -46,7 +46,9 @@ class ChildProcess {
  public:
   ChildProcess(pid_t pid, Fd reports) : pid_(pid), reports_(std::move(reports)) {}
   ChildProcess(ChildProcess&& other) noexcept
-      : pid_(std::exchange(other.pid_, -1)), reports_(std::move(other.reports_)), heard_(std::move(other.heard_)) {}
+      : pid_(std::exchange(other.pid_, -1)),
+        reports_(std::move(other.reports_)),
+        heard_(std::move(other.heard_)) {}
   ~ChildProcess() { end(); }
 
   /// Kills it, if it still runs; what its exit says.
@@ -62,7 +64,8 @@ class ChildProcess {
     }
     pid_ = -1;
     if (WIFSIGNALED(status)) return fmt::format("killed by signal {}", WTERMSIG(status));
-    return WEXITSTATUS(status) == 0 ? std::string() : fmt::format("exit status {}", WEXITSTATUS(status));
+    return WEXITSTATUS(status) == 0 ? std::string()
+                                    : fmt::format("exit status {}", WEXITSTATUS(status));
   }
   /// Reads until the pipe closes; false when the deadline passed first.
   bool hear(Deadline deadline) {
@@ -97,7 +100,8 @@ class ChildProcess {
   std::string heard_;
 };
 
-/// Forks; the child runs `body` with the pipe's write end and leaves with what it returns. It dies with its parent.
+/// Forks; the child runs `body` with the pipe's write end and leaves with what it returns. It dies
+/// with its parent.
 std::optional<ChildProcess> fork_child(const std::function<int(const Fd& reports)>& body) {
   auto pipe = make_pipe();
   if (!pipe) return std::nullopt;
@@ -120,8 +124,10 @@ int serve_id(const Fd& reports) {
   for (;;) ::pause();
 }
 
-int run_rank(const Fd& reports, const UniqueId& id, int rank, int ranks, const Body& body, const Launch& launch) {
-  for (const auto& [variable, value] : launch.environment) ::setenv(variable.c_str(), value.c_str(), 1);
+int run_rank(const Fd& reports, const UniqueId& id, int rank, int ranks, const Body& body,
+             const Launch& launch) {
+  for (const auto& [variable, value] : launch.environment)
+    ::setenv(variable.c_str(), value.c_str(), 1);
   std::string error;
   {
     auto communicator = Communicator::create(id, rank, ranks, launch.options);
@@ -137,7 +143,8 @@ int run_rank(const Fd& reports, const UniqueId& id, int rank, int ranks, const B
 }
 
 bool has_threads() {
-  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator()) > 1;
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                       std::filesystem::directory_iterator()) > 1;
 }
 
 #if defined(__SANITIZE_THREAD__)
@@ -153,11 +160,12 @@ std::string spawn_processes(int ranks, const Body& body, const Launch& launch) {
   const Deadline deadline = Deadline::after(launch.deadline);
   auto server = fork_child(serve_id);
   UniqueId id;
-  if (!server || !server->hear_exactly(id.bytes.data(), id.bytes.size(), deadline)) return "no unique id";
+  if (!server || !server->hear_exactly(id.bytes.data(), id.bytes.size(), deadline))
+    return "no unique id";
   std::vector<ChildProcess> children;
   for (int rank = 0; rank < ranks; ++rank) {
-    auto child =
-        fork_child([&](const Fd& reports) { return run_rank(reports, id, rank, ranks, body, launch); });
+    auto child = fork_child(
+        [&](const Fd& reports) { return run_rank(reports, id, rank, ranks, body, launch); });
     if (!child) return fmt::format("no process for rank {}: {}", rank, std::strerror(errno));
     children.push_back(std::move(*child));
   }

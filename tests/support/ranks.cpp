@@ -11,6 +11,14 @@ std::string text_of(const Status& status) {
   return status.ok() ? std::string() : fmt::format("{}: {}", name(status.code()), last_error());
 }
 
+std::vector<std::string> thread_transports() {
+#if defined(__SANITIZE_THREAD__)
+  return {"loopback"};
+#else
+  return {"loopback", "shm"};
+#endif
+}
+
 std::string spawn_threads(int ranks, const Body& body, const Options& options) {
   const auto id = UniqueId::create();
   if (!id.ok()) return "no unique id: " + text_of(id.status());

@@ -17,18 +17,22 @@ using Body = std::function<std::string(Communicator&)>;
 /// A rank's text for a Status: empty when ok, else the code and the sentence.
 std::string text_of(const Status& status);
 
-/// Runs `body` on `ranks` threads of one communicator. Returns one line for each rank that had something to say. A rank
-/// that fails aborts the communicator, so the others end too.
+/// Runs `body` on `ranks` threads of one communicator. Returns one line for each rank that had
+/// something to say. A rank that fails aborts the communicator, so the others end too.
 std::string spawn_threads(int ranks, const Body& body, const Options& options = {});
+
+/// The transports for ranks that are threads. Not "shm" under the thread sanitizer: it knows memory
+/// by its address, and cannot follow a flag through a segment that is mapped twice.
+std::vector<std::string> thread_transports();
 
 struct Launch {
   Options options;
   std::vector<std::pair<std::string, std::string>> environment;  // set in the ranks' processes
-  std::chrono::seconds deadline{60};                             // then all are killed, and who hung is named
+  std::chrono::seconds deadline{60};  // then all are killed, and who hung is named
 };
 
-/// spawn_threads() with a process for each rank. The calling process must have no other thread. The processes are
-/// forks, so `body` sees copies of the test's variables; they die with the caller.
+/// spawn_threads() with a process for each rank. The calling process must have no other thread. The
+/// processes are forks, so `body` sees copies of the test's variables; they die with the caller.
 std::string spawn_processes(int ranks, const Body& body, const Launch& launch = {});
 
 }  // namespace sluice::test

@@ -43,7 +43,8 @@ std::string run_soak(Communicator& c, const Soak& soak) {
   for (int i = 0; i < soak.operations; ++i) {
     if (soak.delays) rest(own);
     const Case next = random_case(random, c.size(), soak.largest_count);
-    if (std::string error = runner.run(next); !error.empty()) return fmt::format("operation {}: {}", i, error);
+    if (std::string error = runner.run(next); !error.empty())
+      return fmt::format("operation {}: {}", i, error);
   }
   return {};
 }
@@ -60,8 +61,8 @@ std::string reduce_and_hash(Communicator& c, std::uint64_t delay_seed, std::size
       std::memcpy(input.data() + shift + i * sizeof value, &value, sizeof value);
     }
     rest(own);
-    const Status status =
-        c.all_reduce(input.data() + shift, output.data() + shift, count, DataType::kFloat32, ReduceOp::kSum);
+    const Status status = c.all_reduce(input.data() + shift, output.data() + shift, count,
+                                       DataType::kFloat32, ReduceOp::kSum);
     if (!status.ok()) return text_of(status);
     hashes.push_back(std::hash<std::string_view>()(
         {reinterpret_cast<const char*>(output.data() + shift), count * sizeof(float)}));

@@ -18,11 +18,13 @@ std::vector<std::uint64_t> counts_for(int ranks, Depth depth) {
   return counts;
 }
 
-/// Whether another algorithm may run. Where the scaled input of a pre-multiplied sum does not fit the output, it is in
-/// private memory of the library.
+/// Whether another algorithm may run. Where the scaled input of a pre-multiplied sum does not fit
+/// the output, it is in private memory of the library.
 bool falls_back(const Sweep& sweep, std::uint64_t count, DataType type, ReduceOp op) {
-  const std::uint64_t message_bytes = (count + count / 2) * size_in_bytes(type);  // the v-forms' longest block
-  // Selection works on size classes a quarter of an octave wide, so the last ones below the limit may not take it.
+  const std::uint64_t message_bytes =
+      (count + count / 2) * size_in_bytes(type);  // the v-forms' longest block
+  // Selection works on size classes a quarter of an octave wide, so the last ones below the limit
+  // may not take it.
   const std::uint64_t limit = sweep.algorithm.max_bytes;
   if (limit != ~std::uint64_t{0} && message_bytes > limit * 3 / 4) return true;
   return sweep.may_fall_back || (sweep.algorithm.needs_direct && op == ReduceOp::kPreMulSum);
@@ -51,17 +53,19 @@ std::vector<Case> cases_of(const Sweep& sweep) {
   auto turn = static_cast<std::size_t>(ranks);
   const auto add = [&](std::uint64_t count, DataType type, ReduceOp op) {
     ++turn;
-    cases.push_back({.collective = sweep.algorithm.collective,
-                     .type = type,
-                     .op = op,
-                     .count = count,
-                     .root = static_cast<int>(turn) % sweep.ranks,
-                     .in_place = turn % 3 == 0,
-                     .input_shift = pick(kShifts, turn),
-                     .output_shift = pick(kShifts, turn / 2),
-                     .values = adds_by_rank(sweep.algorithm.name) && !falls_back(sweep, count, type, op) ? Values::kReal
-                                                                                            : Values::kExact,
-                     .memory = sweep.memory});
+    cases.push_back(
+        {.collective = sweep.algorithm.collective,
+         .type = type,
+         .op = op,
+         .count = count,
+         .root = static_cast<int>(turn) % sweep.ranks,
+         .in_place = turn % 3 == 0,
+         .input_shift = pick(kShifts, turn),
+         .output_shift = pick(kShifts, turn / 2),
+         .values = adds_by_rank(sweep.algorithm.name) && !falls_back(sweep, count, type, op)
+                       ? Values::kReal
+                       : Values::kExact,
+         .memory = sweep.memory});
   };
   const bool with_ops = reduces(algorithm.collective);
   const std::size_t ops = with_ops ? std::size(kAllOps) : 1;
@@ -80,13 +84,15 @@ std::string option_of(const AlgorithmDescription& algorithm) {
   return fmt::format("{}:{}", name(algorithm.collective), algorithm.name);
 }
 
-std::string run_sweep(Communicator& communicator, const Sweep& sweep, const std::vector<Case>& cases) {
+std::string run_sweep(Communicator& communicator, const Sweep& sweep,
+                      const std::vector<Case>& cases) {
   const AlgorithmDescription& algorithm = sweep.algorithm;
   CaseRunner runner(communicator);
   for (const Case& c : cases) {
     if (std::string error = runner.run(c); !error.empty())
       return fmt::format("{} (ran {})", error, communicator.last_algorithm());
-    if (!falls_back(sweep, c.count, c.type, c.op) && communicator.last_algorithm() != algorithm.name)
+    if (!falls_back(sweep, c.count, c.type, c.op) &&
+        communicator.last_algorithm() != algorithm.name)
       return fmt::format("{}: ran {}", describe(c), communicator.last_algorithm());
   }
   return {};

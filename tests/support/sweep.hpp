@@ -1,4 +1,5 @@
-// The rotation of counts, types, operators, places and alignments that every algorithm of the catalogue goes through.
+// The rotation of counts, types, operators, places and alignments that every algorithm of the
+// catalogue goes through.
 #pragma once
 
 #include <string>
@@ -27,9 +28,10 @@ std::vector<Case> cases_of(const Sweep& sweep);
 /// "collective:name", as Options::algorithm takes it.
 std::string option_of(const AlgorithmDescription& algorithm);
 
-/// Runs the cases on one rank and checks that the algorithm itself ran them, unless they are too large for it or it may
-/// fall back. Empty when all is well.
-std::string run_sweep(Communicator& communicator, const Sweep& sweep, const std::vector<Case>& cases);
+/// Runs the cases on one rank and checks that the algorithm itself ran them, unless they are too
+/// large for it or it may fall back. Empty when all is well.
+std::string run_sweep(Communicator& communicator, const Sweep& sweep,
+                      const std::vector<Case>& cases);
 
 /// Whether the algorithm promises to add by rank, in float32 for the small formats.
 bool adds_by_rank(std::string_view algorithm);

@@ -84,7 +84,8 @@ TEST(Blocks, beyond_four_gibibytes) {
   EXPECT_EQ(cut[3].offset, 3 * cut.largest());
   EXPECT_EQ(cut[0].slice(20'000, 65'536).offset, 20'000ull * 65'536);
 
-  const std::vector<std::size_t> counts = {5 * kGiB, 1, 5 * kGiB}, displacements = {0, 5 * kGiB + 1, 6 * kGiB};
+  const std::vector<std::size_t> counts = {5 * kGiB, 1, 5 * kGiB},
+                                 displacements = {0, 5 * kGiB + 1, 6 * kGiB};
   EXPECT_EQ(Blocks::listed(counts.data(), nullptr, 4, 3)[2].offset, 20 * kGiB + 4);
   EXPECT_EQ(Blocks::listed(counts.data(), displacements.data(), 4, 3)[2].offset, 24 * kGiB);
 }
@@ -93,7 +94,8 @@ TEST(Pipeline, each_stage_does_each_step_once_in_order) {
   for (const std::uint64_t steps : {0, 1, 2, 7}) {
     std::vector<std::pair<char, std::uint64_t>> done;
     pipeline(
-        steps, [&](std::uint64_t k) { done.emplace_back('a', k); }, [&](std::uint64_t k) { done.emplace_back('b', k); },
+        steps, [&](std::uint64_t k) { done.emplace_back('a', k); },
+        [&](std::uint64_t k) { done.emplace_back('b', k); },
         [&](std::uint64_t k) { done.emplace_back('c', k); });
     ASSERT_EQ(done.size(), 3 * steps);
     for (const char stage : {'a', 'b', 'c'}) {
@@ -105,7 +107,9 @@ TEST(Pipeline, each_stage_does_each_step_once_in_order) {
     }
     // A stage works on a step only after the stage before it has.
     for (std::uint64_t k = 0; k < steps; ++k) {
-      const auto at = [&](char stage) { return std::find(done.begin(), done.end(), std::pair(stage, k)); };
+      const auto at = [&](char stage) {
+        return std::find(done.begin(), done.end(), std::pair(stage, k));
+      };
       EXPECT_LT(at('a'), at('b'));
       EXPECT_LT(at('b'), at('c'));
     }

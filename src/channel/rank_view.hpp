@@ -1,0 +1,96 @@
+// One rank's view of its communicator: who it is, where its peers' segments are, what it works with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/port.hpp"
+#include "channel/segment.hpp"
+#include "channel/wait.hpp"
+
+namespace sluice {
+
+/// How this rank gets at a peer's private memory.
+enum class Reach : std::uint8_t {
+  kNone,    // not at all
+  kAttach,  // by PrivateMemory
+  kSame,    // it is this process's own
+};
+
+/// What one rank knows of a peer. Private to the rank.
+struct FabricPeer {
+  std::byte* segment = nullptr;
+  std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
+  std::uint64_t sent = 0;         // fragments on the link to it
+  std::uint64_t received = 0;     // fragments taken from its link
+  std::uint64_t turn[2] = {};     // exchange(): the last round in which a send to it, a receive from it, had its turn
+  std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
+  std::uint64_t address[2] = {};  // and in its own address space
+  Reach reach = Reach::kNone;
+};
+
+/// Copies between this process and a peer's private memory (cross-memory attach). Host only.
+struct PrivateMemory {
+  bool (*read)(void* context, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes) = nullptr;
+  bool (*write)(void* context, std::int32_t peer, const void* local, std::uint64_t address,
+                std::uint64_t bytes) = nullptr;
+  void* context = nullptr;
+};
+
+/// Memory that a Fabric works with; owned by the communicator, sized for its ranks.
+struct FabricParts {
+  std::int32_t rank = 0;
+  std::int32_t ranks = 1;
+  FabricPeer* peers = nullptr;           // [ranks]; [rank] is this rank itself
+  WaitState* waits = nullptr;
+  std::byte* scratch = nullptr;          // ranks * kPacketBytes: unpacked packets
+  std::byte* piece_scratch = nullptr;    // LinkSlot::kDataBytes: a partial result on its way
+  const void** sources = nullptr;        // [ranks]: for reductions
+  void** destinations = nullptr;         // [ranks + 1]
+  PrivateMemory private_memory;
+  bool stage_streaming = false;           // the stage is quicker to write past the caches
+  std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
+};
+
+class RankView {
+ public:
+  RankView() = default;
+  explicit RankView(const FabricParts& parts) : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
+
+  SLUICE_FN std::int32_t rank() const { return parts_.rank; }
+  SLUICE_FN std::int32_t size() const { return parts_.ranks; }
+  /// The rank `distance` behind this one, around the ring.
+  SLUICE_FN std::int32_t neighbour(std::int32_t distance) const {
+    const std::int32_t to = (parts_.rank + distance) % parts_.ranks;
+    return to < 0 ? to + parts_.ranks : to;
+  }
+  SLUICE_FN bool failed() const { return parts_.waits->failed != 0; }
+  SLUICE_FN WaitState& waits() const { return *parts_.waits; }
+  SLUICE_FN const SegmentLayout& layout() const { return layout_; }
+  SLUICE_FN FabricPeer& peer(std::int32_t rank) const { return parts_.peers[rank]; }
+  /// Room for one pointer a rank: what a reduction reads, and (one more) what it writes.
+  SLUICE_FN const void** sources() const { return parts_.sources; }
+  SLUICE_FN void** destinations() const { return parts_.destinations; }
+  SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
+  /// Whether writes to the stage go past the caches: then its lines need not be taken from the reader's cache first.
+  SLUICE_FN bool stage_streaming() const { return parts_.stage_streaming; }
+  SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
+
+ protected:
+  SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
+    return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
+  }
+  /// Wakes the ranks that sleep; costs one load of a line that stays in this cache while nobody does.
+  SLUICE_FN void wake() const {
+#if defined(SLUICE_HOST)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (port::load_relaxed(&header(0).sleepers) != 0) [[unlikely]]
+      for (std::int32_t r = 0; r < size(); ++r) ring(header(r).doorbell);
+#endif
+  }
+
+  FabricParts parts_;
+  SegmentLayout layout_;
+};
+
+}  // namespace sluice

@@ -1,4 +1,5 @@
-// What the tests of the suite share: an owner of memory, a peer that opens it, and an end to the log's noise.
+// What the tests of the suite share: an owner of memory, a peer that opens it, and an end to the
+// log's noise.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,7 +26,8 @@ inline Deadline soon() { return Deadline::after(std::chrono::seconds(20)); }
 
 inline std::vector<std::byte> pattern(std::uint64_t bytes, std::uint64_t seed) {
   std::vector<std::byte> made(bytes);
-  for (std::uint64_t i = 0; i < bytes; ++i) made[i] = static_cast<std::byte>((i + 1) * 7 + seed * 31);
+  for (std::uint64_t i = 0; i < bytes; ++i)
+    made[i] = static_cast<std::byte>((i + 1) * 7 + seed * 31);
   return made;
 }
 
@@ -62,7 +64,8 @@ class Quiet {
 template <class T>
 class Transports : public testing::Test {
  protected:
-  static constexpr std::uint64_t kBytes = 12288;  // two bits set, so that a flipped bit makes sizes on both sides of it
+  static constexpr std::uint64_t kBytes =
+      12288;  // two bits set, so that a flipped bit makes sizes on both sides of it
   static constexpr std::uint64_t kMax = ~0ull;
   using Remote = typename T::Remote;
 

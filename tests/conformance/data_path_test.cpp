@@ -19,8 +19,17 @@ TYPED_TEST(DataPath, memory_begins_zeroed) {
 
 TYPED_TEST(DataPath, puts_and_gets_reach_the_edges_and_nothing_beside) {
   const std::uint64_t end = this->kBytes;
-  for (const auto& [offset, bytes] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
-           {0, 1}, {0, 8}, {1, 7}, {63, 66}, {4095, 2}, {end - 1, 1}, {end - 9, 9}, {1, end - 1}, {0, end - 1}, {0, end}}) {
+  for (const auto& [offset, bytes] :
+       std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, 1},
+                                                            {0, 8},
+                                                            {1, 7},
+                                                            {63, 66},
+                                                            {4095, 2},
+                                                            {end - 1, 1},
+                                                            {end - 9, 9},
+                                                            {1, end - 1},
+                                                            {0, end - 1},
+                                                            {0, end}}) {
     this->fill(std::byte{0xaa});
     const auto source = pattern(bytes, offset);
     ASSERT_TRUE(this->peer_->put(*this->remote_, offset, source).ok()) << offset << "+" << bytes;
@@ -44,7 +53,8 @@ TYPED_TEST(DataPath, gets_see_what_the_owner_writes) {
 }
 
 TYPED_TEST(DataPath, nothing_may_be_moved_anywhere_inside) {
-  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, this->kBytes - 1, this->kBytes}) {
+  for (const std::uint64_t offset :
+       {std::uint64_t{0}, std::uint64_t{1}, this->kBytes - 1, this->kBytes}) {
     EXPECT_TRUE(this->peer_->put(*this->remote_, offset, {}).ok()) << offset;
     EXPECT_TRUE(this->peer_->get(*this->remote_, offset, {}).ok()) << offset;
   }
@@ -55,13 +65,23 @@ TYPED_TEST(DataPath, out_of_range_is_refused_and_moves_nothing) {
   const auto bytes = pattern(this->kBytes + 1, 3);
   this->fill(std::byte{0x55});
   for (const auto& [offset, length] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
-           {0, this->kBytes + 1}, {1, this->kBytes}, {this->kBytes - 1, 2}, {this->kBytes, 1}, {this->kBytes + 1, 1},
-           {this->kMax, 1}, {this->kMax, this->kBytes}, {this->kMax - 7, 8}, {this->kMax - 7, 16},
-           {this->kMax / 2 + 1, 1}, {this->kMax - this->kBytes + 1, this->kBytes}}) {
-    EXPECT_EQ(this->peer_->put(*this->remote_, offset, std::span(bytes).first(length)).code(), Errc::kInvalidArgument)
+           {0, this->kBytes + 1},
+           {1, this->kBytes},
+           {this->kBytes - 1, 2},
+           {this->kBytes, 1},
+           {this->kBytes + 1, 1},
+           {this->kMax, 1},
+           {this->kMax, this->kBytes},
+           {this->kMax - 7, 8},
+           {this->kMax - 7, 16},
+           {this->kMax / 2 + 1, 1},
+           {this->kMax - this->kBytes + 1, this->kBytes}}) {
+    EXPECT_EQ(this->peer_->put(*this->remote_, offset, std::span(bytes).first(length)).code(),
+              Errc::kInvalidArgument)
         << offset << "+" << length;
     std::vector<std::byte> read(length, std::byte{0x77});
-    EXPECT_EQ(this->peer_->get(*this->remote_, offset, read).code(), Errc::kInvalidArgument) << offset << "+" << length;
+    EXPECT_EQ(this->peer_->get(*this->remote_, offset, read).code(), Errc::kInvalidArgument)
+        << offset << "+" << length;
     EXPECT_TRUE(holds(read.data(), length, std::byte{0x77}));
   }
   ASSERT_TRUE(this->peer_->flush(*this->remote_).ok());
@@ -80,9 +100,11 @@ TYPED_TEST(DataPath, signals_add_up) {
 
 TYPED_TEST(DataPath, a_signal_off_its_eight_bytes_or_its_region_is_refused) {
   const std::uint64_t end = this->kBytes;
-  for (const std::uint64_t offset : {std::uint64_t{1}, std::uint64_t{4}, std::uint64_t{7}, end - 7, end - 4, end, end + 8,
-                                     this->kMax, this->kMax - 7, this->kMax / 2 + 1})
-    EXPECT_EQ(this->peer_->signal(*this->remote_, offset, 1).code(), Errc::kInvalidArgument) << offset;
+  for (const std::uint64_t offset :
+       {std::uint64_t{1}, std::uint64_t{4}, std::uint64_t{7}, end - 7, end - 4, end, end + 8,
+        this->kMax, this->kMax - 7, this->kMax / 2 + 1})
+    EXPECT_EQ(this->peer_->signal(*this->remote_, offset, 1).code(), Errc::kInvalidArgument)
+        << offset;
   EXPECT_TRUE(holds(this->window_.base, end, std::byte{0}));
 }
 
@@ -101,7 +123,8 @@ TYPED_TEST(DataPath, what_was_put_before_a_signal_is_there_when_the_signal_is) {
   std::uint64_t late = 0;
   for (std::uint64_t round = 1; round <= kRounds; ++round) {
     const bool there = arrives(this->window_.base, round);
-    late += !there || !holds(this->window_.base + 64, kPuts * kPutBytes, static_cast<std::byte>(round));
+    late +=
+        !there || !holds(this->window_.base + 64, kPuts * kPutBytes, static_cast<std::byte>(round));
     read_up_to.store(round, std::memory_order_release);
   }
   sender.join();
@@ -126,12 +149,14 @@ TYPED_TEST(DataPath, ordered_puts_arrive_in_order) {
 
 TYPED_TEST(DataPath, several_threads_put_to_disjoint_ranges) {
   constexpr std::uint64_t kThreads = 4, kRounds = 500;
-  const std::uint64_t share = (this->kBytes - 64) / kThreads - 3;  // odd, so that ranges meet inside lines
+  const std::uint64_t share =
+      (this->kBytes - 64) / kThreads - 3;  // odd, so that ranges meet inside lines
   std::vector<std::thread> threads;
   for (std::uint64_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (std::uint64_t round = 0; round < kRounds; ++round) {
-        EXPECT_TRUE(this->peer_->put(*this->remote_, 64 + t * share, pattern(share, t + round)).ok());
+        EXPECT_TRUE(
+            this->peer_->put(*this->remote_, 64 + t * share, pattern(share, t + round)).ok());
         EXPECT_TRUE(this->peer_->signal(*this->remote_, 0, 1).ok());
       }
     });

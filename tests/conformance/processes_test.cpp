@@ -16,19 +16,23 @@ using test::Line;
 
 constexpr std::uint64_t kBytes = 64 * 1024;
 
-std::string text_of(const Blob& blob) { return {reinterpret_cast<const char*>(blob.data()), blob.size()}; }
+std::string text_of(const Blob& blob) {
+  return {reinterpret_cast<const char*>(blob.data()), blob.size()};
+}
 Blob blob_of(const std::string& text) {
   const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
   return {bytes, bytes + text.size()};
 }
 
-/// Files that somebody could find by name: of this library, in the places where such things are left.
+/// Files that somebody could find by name: of this library, in the places where such things are
+/// left.
 std::vector<std::string> named_files() {
   std::vector<std::string> found;
   for (const char* folder : {"/dev/shm", "/tmp"}) {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-      if (entry.path().filename().string().starts_with("sluice-segment")) found.push_back(entry.path());
+      if (entry.path().filename().string().starts_with("sluice-segment"))
+        found.push_back(entry.path());
   }
   return found;
 }
@@ -167,7 +171,8 @@ TYPED_TEST(Processes, opening_and_closing_leaks_no_descriptor) {
     }
     owner.value().close();
   }
-  EXPECT_TRUE(test::open_descriptors_settle_at(before)) << test::open_descriptors() << " against " << before;
+  EXPECT_TRUE(test::open_descriptors_settle_at(before))
+      << test::open_descriptors() << " against " << before;
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ TYPED_TEST(SetUp, memory_of_others_cannot_be_published) {
     const auto published = this->owner_->publish(window);
     EXPECT_EQ(published.status().code(), Errc::kInvalidArgument) << window.bytes;
   }
-  EXPECT_FALSE(this->peer_->publish(this->window_).ok()) << "memory that another transport allocated";
+  EXPECT_FALSE(this->peer_->publish(this->window_).ok())
+      << "memory that another transport allocated";
 }
 
 TYPED_TEST(SetUp, a_truncated_or_lengthened_blob_is_refused) {
@@ -38,7 +39,8 @@ TYPED_TEST(SetUp, a_truncated_or_lengthened_blob_is_refused) {
   EXPECT_FALSE(this->peer_->open(longer, soon()).ok());
   for (std::size_t bytes = 0; bytes < this->blob_.size(); ++bytes) {
     const auto opened = this->peer_->open(std::span(this->blob_).first(bytes), soon());
-    EXPECT_EQ(opened.status().code(), Errc::kInvalidArgument) << bytes << " of " << this->blob_.size();
+    EXPECT_EQ(opened.status().code(), Errc::kInvalidArgument)
+        << bytes << " of " << this->blob_.size();
   }
 }
 
@@ -49,7 +51,8 @@ TYPED_TEST(SetUp, a_blob_with_any_bit_flipped_is_refused) {
     flipped[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
     const auto opened = this->peer_->open(flipped, soon());
     const Errc code = opened.status().code();
-    EXPECT_TRUE(code == Errc::kInvalidArgument || code == Errc::kRemoteError) << "bit " << bit << ": " << name(code);
+    EXPECT_TRUE(code == Errc::kInvalidArgument || code == Errc::kRemoteError)
+        << "bit " << bit << ": " << name(code);
   }
   EXPECT_TRUE(this->peer_->open(this->blob_, soon()).ok()) << "the right blob still opens";
 }
@@ -59,7 +62,8 @@ TYPED_TEST(SetUp, blobs_of_noise_are_refused) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     EXPECT_FALSE(this->peer_->open(pattern(seed, seed), soon()).ok()) << seed;
     Blob noise = this->blob_;
-    for (std::size_t i = seed % 8; i < noise.size(); i += 3) noise[i] = static_cast<std::byte>(seed * 7 + i);
+    for (std::size_t i = seed % 8; i < noise.size(); i += 3)
+      noise[i] = static_cast<std::byte>(seed * 7 + i);
     EXPECT_FALSE(this->peer_->open(noise, soon()).ok()) << seed;
   }
 }
@@ -73,7 +77,8 @@ TYPED_TEST(SetUp, two_regions_do_not_mix) {
   ASSERT_TRUE(this->peer_->put(*this->remote_, 0, ones).ok());
   ASSERT_TRUE(this->peer_->put(*remote, 0, twos).ok());
   ASSERT_TRUE(this->peer_->flush(*this->remote_).ok() && this->peer_->flush(*remote).ok());
-  EXPECT_EQ(this->peer_->put(*remote, 1, twos).code(), Errc::kInvalidArgument) << "each has its own size";
+  EXPECT_EQ(this->peer_->put(*remote, 1, twos).code(), Errc::kInvalidArgument)
+      << "each has its own size";
   std::vector<std::byte> read(100);
   ASSERT_TRUE(this->peer_->get(*this->remote_, 0, read).ok());
   EXPECT_EQ(read, ones);

@@ -1,4 +1,5 @@
-// The transports that the suite runs over. To add one: its header, its factory, its name in AllTransports.
+// The transports that the suite runs over. To add one: its header, its factory, its name in
+// AllTransports.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Every schedule of the catalogue, and every verb of a channel, as CUDA device code. Compiled, not run: what is
-// tested is that src/channel and algorithms are kernels' code as they stand.
+// Every schedule of the catalogue, and every verb of a channel, as CUDA device code. Compiled, not
+// run: what is tested is that src/channel and algorithms are kernels' code as they stand.
 #include <cuda_runtime.h>
 
 #include <cstddef>
@@ -44,12 +44,14 @@ struct CudaContext {
 };
 using CudaEntry = CatalogueEntry<CudaContext>;
 
-static_assert(std::is_trivially_copyable_v<MemoryChannel> && std::is_trivially_copyable_v<Semaphore>);
+static_assert(std::is_trivially_copyable_v<MemoryChannel> &&
+              std::is_trivially_copyable_v<Semaphore>);
 static_assert(std::is_trivially_copyable_v<Fabric> && std::is_trivially_copyable_v<Arguments>);
 
 /// One rank's part of one operation, by one block. `fabric` is in memory of the device.
 template <CudaEntry::Run kSchedule>
-__global__ void run_schedule(Fabric* fabric, CudaContext::Math math, Arguments arguments, OperationRecord record) {
+__global__ void run_schedule(Fabric* fabric, CudaContext::Math math, Arguments arguments,
+                             OperationRecord record) {
   const CudaBlock block;
   if (block.rank() == 0) fabric->begin(record);
   block.sync();
@@ -63,8 +65,10 @@ using Kernel = void (*)(Fabric*, CudaContext::Math, Arguments, OperationRecord);
 template <std::size_t kIndex>
 constexpr Kernel kernel_of() {
   constexpr CudaEntry::Run kSchedule = kCatalogue<CudaContext>[kIndex].run;
-  if constexpr (kSchedule == nullptr) return nullptr;  // exchange: driven by the host
-  else return &run_schedule<kSchedule>;
+  if constexpr (kSchedule == nullptr)
+    return nullptr;  // exchange: driven by the host
+  else
+    return &run_schedule<kSchedule>;
 }
 
 template <class Indices>
@@ -76,7 +80,8 @@ struct Kernels<std::index_sequence<kIndex...>> {
 using AllKernels = Kernels<std::make_index_sequence<std::size(kCatalogue<CudaContext>)>>;
 
 /// Buffers shown to peers by a kernel itself.
-__global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer output, bool* seen) {
+__global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer output,
+                             bool* seen) {
   const CudaBlock block;
   if (block.rank() == 0) {
     fabric->expose(input, output);
@@ -87,7 +92,8 @@ __global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer 
 }
 
 /// A user's kernel with channels: all verbs.
-__global__ void run_channel(MemoryChannel channel, std::uint64_t bytes, std::uint64_t tag, unsigned* failures) {
+__global__ void run_channel(MemoryChannel channel, std::uint64_t bytes, std::uint64_t tag,
+                            unsigned* failures) {
   const CudaBlock block;
   bool good = channel.put(block, 0, 0, bytes);
   channel.signal(block);

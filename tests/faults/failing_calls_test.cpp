@@ -16,8 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-// In one process, shm maps a rank's memory once for each rank, and the thread sanitizer does not know that a flag
-// raised at one address is the one seen at another.
+// In one process, shm maps a rank's memory once for each rank, and the thread sanitizer does not
+// know that a flag raised at one address is the one seen at another.
 #if defined(__SANITIZE_THREAD__)
 constexpr const char* kTransports[] = {"loopback"};
 #else
@@ -60,12 +60,14 @@ class FailingCalls : public testing::TestWithParam<Stream> {
   /// Operates until it fails, `most` times at the most.
   Outcome operate(int rank, int most = 1 << 30) {
     Communicator& me = (*this)[rank];
-    // Kept until all ranks are back: after an error a peer may be in the middle of a copy from or to them.
+    // Kept until all ranks are back: after an error a peer may be in the middle of a copy from or
+    // to them.
     auto& traffic = traffic_[static_cast<std::size_t>(rank)];
     if (!traffic) traffic.emplace(GetParam(), me.size());
     Outcome outcome;
     const auto start = Clock::now();
-    for (int round = 0; round < most && outcome.status.ok(); ++round) outcome.status = traffic->operate(me);
+    for (int round = 0; round < most && outcome.status.ok(); ++round)
+      outcome.status = traffic->operate(me);
     if (!outcome.status.ok()) outcome.text = last_error();
     outcome.took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
     return outcome;
@@ -83,7 +85,8 @@ class FailingCalls : public testing::TestWithParam<Stream> {
       EXPECT_FALSE(me.split(0, 0).ok());
     }
     leave(rank);
-    EXPECT_LT(Clock::now() - start, milliseconds(3000)) << "calls after an error, or the destructor, wait";
+    EXPECT_LT(Clock::now() - start, milliseconds(3000))
+        << "calls after an error, or the destructor, wait";
   }
   static bool says(const Outcome& outcome, const std::string& part) {
     return outcome.text.find(part) != std::string::npos;
@@ -134,8 +137,10 @@ TEST_P(FailingCalls, abort_frees_a_blocked_call_here_and_on_the_other_ranks_at_o
       expect_sticky(rank, outcome);
     }
     const auto start = Clock::now();
-    while ((*this)[2].error().ok() && Clock::now() - start < milliseconds(2000)) std::this_thread::yield();
-    EXPECT_EQ((*this)[2].error().code(), Errc::kAborted) << "the rank that was not in a call must hear it too";
+    while ((*this)[2].error().ok() && Clock::now() - start < milliseconds(2000))
+      std::this_thread::yield();
+    EXPECT_EQ((*this)[2].error().code(), Errc::kAborted)
+        << "the rank that was not in a call must hear it too";
     ranks_.clear();
   }
 }
@@ -145,7 +150,8 @@ TEST_P(FailingCalls, a_rank_that_never_calls_is_named_after_the_timeout) {
   ASSERT_NO_FATAL_FAILURE(make(2, kTimeout));
   const Outcome outcome = operate(0);
   EXPECT_EQ(outcome.status.code(), Errc::kTimeout) << outcome.text;
-  EXPECT_TRUE(says(outcome, "waited 1000 ms for rank 1, which has not called a collective yet")) << outcome.text;
+  EXPECT_TRUE(says(outcome, "waited 1000 ms for rank 1, which has not called a collective yet"))
+      << outcome.text;
   EXPECT_GE(outcome.took, kTimeout);
   EXPECT_LT(outcome.took, kTimeout + milliseconds(1500));
   expect_sticky(0, outcome);

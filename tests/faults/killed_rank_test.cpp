@@ -9,7 +9,9 @@
 namespace sluice::faults {
 namespace {
 
-bool says(const char* text, const std::string& part) { return std::string(text).find(part) != std::string::npos; }
+bool says(const char* text, const std::string& part) {
+  return std::string(text).find(part) != std::string::npos;
+}
 
 class KilledRank : public testing::TestWithParam<std::tuple<Stream, int>> {};
 
@@ -34,9 +36,11 @@ TEST_P(KilledRank, every_other_rank_gets_an_error_that_names_it_within_two_secon
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, KilledRank, testing::Combine(testing::ValuesIn(kStreams), testing::Values(0, 1, 2)),
+INSTANTIATE_TEST_SUITE_P(Faults, KilledRank,
+                         testing::Combine(testing::ValuesIn(kStreams), testing::Values(0, 1, 2)),
                          [](const auto& test) {
-                           return fmt::format("{}_rank_{}", std::get<0>(test.param).name, std::get<1>(test.param));
+                           return fmt::format("{}_rank_{}", std::get<0>(test.param).name,
+                                              std::get<1>(test.param));
                          });
 
 class StoppedRank : public testing::TestWithParam<Stream> {};
@@ -54,7 +58,8 @@ TEST_P(StoppedRank, the_others_time_out_and_say_whom_they_waited_for_and_what_it
     EXPECT_GE(report.failed_at() - stopped_at, kTimeout - milliseconds(100)) << report.text;
     EXPECT_LT(report.failed_at() - stopped_at, kTimeout + milliseconds(1500)) << report.text;
     EXPECT_EQ(report.code, Errc::kTimeout) << report.text;
-    EXPECT_TRUE(says(report.text, "waited 1500 ms for rank 1, which last began all_reduce #")) << report.text;
+    EXPECT_TRUE(says(report.text, "waited 1500 ms for rank 1, which last began all_reduce #"))
+        << report.text;
     EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
   }
   // What it finds when it goes on: the error of the others.
@@ -75,9 +80,11 @@ std::vector<std::string> named_things(pid_t pid) {
         line.find("/dev/zero") == std::string::npos)
       found.push_back(line);
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), ignored)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), ignored)) {
     const std::string target = std::filesystem::read_symlink(entry, ignored);
-    if (target.starts_with("/dev/shm") || target.starts_with("/run") || target.find("sluice-") == 0) found.push_back(target);
+    if (target.starts_with("/dev/shm") || target.starts_with("/run") || target.find("sluice-") == 0)
+      found.push_back(target);
   }
   return found;
 }
@@ -87,7 +94,8 @@ std::vector<std::string> files_of_ours() {
   std::error_code ignored;
   for (const char* folder : {"/dev/shm", "/run/shm"})
     for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-      if (entry.path().filename().string().find("sluice") != std::string::npos) found.push_back(entry.path());
+      if (entry.path().filename().string().find("sluice") != std::string::npos)
+        found.push_back(entry.path());
   return found;
 }
 
@@ -96,7 +104,8 @@ TEST(KilledJob, leaves_neither_files_nor_processes_behind) {
   {
     RankProcesses ranks(3, kStaged, milliseconds(30'000));
     ASSERT_TRUE(ranks.under_way(5)) << ranks.texts();
-    for (int rank = 0; rank < 3; ++rank) EXPECT_EQ(named_things(ranks.pid(rank)), std::vector<std::string>());
+    for (int rank = 0; rank < 3; ++rank)
+      EXPECT_EQ(named_things(ranks.pid(rank)), std::vector<std::string>());
     for (int rank = 0; rank < 3; ++rank) ranks.kill_now(rank);
   }
   EXPECT_EQ(files_of_ours(), before);

@@ -22,7 +22,8 @@ namespace {
 std::vector<std::string> listening_names(pid_t pid) {
   std::set<std::string> sockets;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), ignored))
+  for (const auto& entry :
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/fd", pid), ignored))
     sockets.insert(std::filesystem::read_symlink(entry, ignored));
   std::vector<std::string> names;
   std::ifstream table("/proc/net/unix");
@@ -52,7 +53,8 @@ Fd call(std::uint16_t port, const std::array<std::uint8_t, 4>& ip) {
   address.sin_port = htons(port);
   std::memcpy(&address.sin_addr, ip.data(), ip.size());
   Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  static_cast<void>(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  static_cast<void>(
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address));
   return socket;
 }
 
@@ -62,7 +64,8 @@ class Caller {
   void harass(Fd socket) {
     std::string noise(random_() % 3000, '\0');
     for (char& letter : noise) letter = static_cast<char>(random_());
-    static_cast<void>(::send(socket.get(), noise.data(), noise.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    static_cast<void>(
+        ::send(socket.get(), noise.data(), noise.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
     char answer[256];
     static_cast<void>(::recv(socket.get(), answer, sizeof answer, MSG_DONTWAIT));
     if (random_() % 4 == 0) on_the_line_.push_back(std::move(socket));
@@ -88,7 +91,8 @@ TEST(Noise, at_the_ports_of_a_job_does_not_disturb_it) {
   const bootstrap::Address& server = fields.value().server;
   Caller caller;
   for (int i = 0; i < 300; ++i) {
-    if (server.family == AF_INET) caller.harass(call(server.port, {server.ip[0], server.ip[1], server.ip[2], server.ip[3]}));
+    if (server.family == AF_INET)
+      caller.harass(call(server.port, {server.ip[0], server.ip[1], server.ip[2], server.ip[3]}));
     if (!names.empty()) caller.harass(call(names[static_cast<std::size_t>(i) % names.size()]));
   }
   const std::uint64_t rounds = ranks[0].rounds;

@@ -1,4 +1,5 @@
-// Ranks as forked processes that run a stream of operations until something ends it, and report to a shared page.
+// Ranks as forked processes that run a stream of operations until something ends it, and report to
+// a shared page.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,7 +35,7 @@ bool comes_true(milliseconds limit, Condition condition) {
 /// What a rank says about itself.
 struct Report {
   std::atomic<std::uint64_t> rounds;
-  std::atomic<bool> wrong;  // a result was
+  std::atomic<bool> wrong;                 // a result was
   std::atomic<std::int64_t> failed_at_ns;  // of Clock; 0: not yet
   std::atomic<bool> left;                  // the communicator is gone
   Errc code;
@@ -42,17 +43,21 @@ struct Report {
   char text[1024];
   char text_again[1024];
 
-  Clock::time_point failed_at() const { return Clock::time_point(std::chrono::nanoseconds(failed_at_ns.load())); }
+  Clock::time_point failed_at() const {
+    return Clock::time_point(std::chrono::nanoseconds(failed_at_ns.load()));
+  }
 };
 
 class RankProcesses {
  public:
   static constexpr int kMost = 8;
 
-  /// Starts `size` ranks of `stream`. The process of rank 0 hosts the rendezvous. Call it while this process has no
-  /// threads. The ranks stop by themselves after `rounds` rounds.
-  RankProcesses(int size, const Stream& stream, milliseconds timeout, std::uint64_t rounds = ~0ull) : size_(size) {
-    void* page = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  /// Starts `size` ranks of `stream`. The process of rank 0 hosts the rendezvous. Call it while
+  /// this process has no threads. The ranks stop by themselves after `rounds` rounds.
+  RankProcesses(int size, const Stream& stream, milliseconds timeout, std::uint64_t rounds = ~0ull)
+      : size_(size) {
+    void* page =
+        mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     EXPECT_NE(page, MAP_FAILED);
     page_ = new (page) Page{};
     for (int rank = 0; rank < size; ++rank) {
@@ -89,8 +94,8 @@ class RankProcesses {
   std::string texts() const {
     std::string all;
     for (int rank = 0; rank < size_; ++rank)
-      all += "rank " + std::to_string(rank) + ", round " + std::to_string(page_->reports[rank].rounds) + ": " +
-             page_->reports[rank].text + "\n";
+      all += "rank " + std::to_string(rank) + ", round " +
+             std::to_string(page_->reports[rank].rounds) + ": " + page_->reports[rank].text + "\n";
     return all;
   }
   /// SIGKILL, and waits for the end.
@@ -103,7 +108,8 @@ class RankProcesses {
   /// Whether the rank's process ends by itself, and well.
   bool ends(int rank, milliseconds limit) {
     int status = -1;
-    const bool ended = comes_true(limit, [&] { return waitpid(pids_[rank], &status, WNOHANG) == pids_[rank]; });
+    const bool ended =
+        comes_true(limit, [&] { return waitpid(pids_[rank], &status, WNOHANG) == pids_[rank]; });
     if (ended) pids_[rank] = -1;
     return ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }

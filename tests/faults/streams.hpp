@@ -31,30 +31,40 @@ inline void PrintTo(const Stream& stream, std::ostream* out) { *out << stream.na
 class Traffic {
  public:
   Traffic(const Stream& stream, int size)
-      : stream_(stream), input_(stream.count, 1.0f), output_(stream.count * static_cast<std::size_t>(size)) {}
+      : stream_(stream),
+        input_(stream.count, 1.0f),
+        output_(stream.count * static_cast<std::size_t>(size)) {}
 
   /// The next operation. Every input is 1, so that what comes out is known.
   Status operate(Communicator& ranks) {
     switch (stream_.kind) {
       case Stream::Kind::kAllReduce:
-        return ranks.all_reduce(input_.data(), output_.data(), stream_.count, DataType::kFloat32, ReduceOp::kSum);
+        return ranks.all_reduce(input_.data(), output_.data(), stream_.count, DataType::kFloat32,
+                                ReduceOp::kSum);
       case Stream::Kind::kAllGather:
         return ranks.all_gather(input_.data(), output_.data(), stream_.count, DataType::kFloat32);
       case Stream::Kind::kRing: break;
     }
     using Direction = Communicator::Transfer::Direction;
     const int p = ranks.size(), me = ranks.rank();
-    const Communicator::Transfer transfers[] = {
-        {.direction = Direction::kSend, .peer = (me + 1) % p, .source = input_.data(), .count = stream_.count,
-         .type = DataType::kFloat32},
-        {.direction = Direction::kReceive, .peer = (me + p - 1) % p, .destination = output_.data(),
-         .count = stream_.count, .type = DataType::kFloat32}};
+    const Communicator::Transfer transfers[] = {{.direction = Direction::kSend,
+                                                 .peer = (me + 1) % p,
+                                                 .source = input_.data(),
+                                                 .count = stream_.count,
+                                                 .type = DataType::kFloat32},
+                                                {.direction = Direction::kReceive,
+                                                 .peer = (me + p - 1) % p,
+                                                 .destination = output_.data(),
+                                                 .count = stream_.count,
+                                                 .type = DataType::kFloat32}};
     return ranks.exchange(transfers);
   }
 
   bool right(int size) const {
-    const float expected = stream_.kind == Stream::Kind::kAllReduce ? static_cast<float>(size) : 1.0f;
-    const std::size_t count = stream_.kind == Stream::Kind::kAllGather ? output_.size() : stream_.count;
+    const float expected =
+        stream_.kind == Stream::Kind::kAllReduce ? static_cast<float>(size) : 1.0f;
+    const std::size_t count =
+        stream_.kind == Stream::Kind::kAllGather ? output_.size() : stream_.count;
     for (std::size_t i = 0; i < count; ++i)
       if (output_[i] != expected) return false;
     return true;

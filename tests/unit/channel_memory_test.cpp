@@ -19,7 +19,8 @@ constexpr HostThread kThread;
 /// Two ends of one semaphore.
 struct SemaphorePair {
   std::uint64_t counters[4] = {};
-  Semaphore ends[2] = {{&counters[0], &counters[1], &counters[2], 1}, {&counters[1], &counters[0], &counters[3], 0}};
+  Semaphore ends[2] = {{&counters[0], &counters[1], &counters[2], 1},
+                       {&counters[1], &counters[0], &counters[3], 0}};
 };
 
 WaitState waits_for_ms(std::uint64_t ms) {
@@ -65,7 +66,8 @@ TEST(ChannelSemaphore, no_signal_is_lost_between_threads) {
   });
   auto waits = waits_for_ms(20'000);
   bool all = true;
-  for (std::uint64_t i = 0; i < kSignals && all; ++i) all = pair.ends[1].wait(waits, (kSignals - 1 - i) % 3 + 1);
+  for (std::uint64_t i = 0; i < kSignals && all; ++i)
+    all = pair.ends[1].wait(waits, (kSignals - 1 - i) % 3 + 1);
   sender.join();
   EXPECT_TRUE(all);
   EXPECT_FALSE(pair.ends[1].poll());
@@ -91,7 +93,8 @@ class ChannelMemory : public testing::Test {
     const auto address = reinterpret_cast<std::uintptr_t>(memory.data()) + 64;
     return memory.data() + (64 - address % 64) % 64 + 64;
   }
-  void expect_refused(bool done, const char* what, std::uint64_t remote, std::uint64_t local, std::uint64_t bytes) {
+  void expect_refused(bool done, const char* what, std::uint64_t remote, std::uint64_t local,
+                      std::uint64_t bytes) {
     EXPECT_FALSE(done) << what << " " << remote << ", " << local << ", " << bytes;
     EXPECT_EQ(waits_.failed, 1u);
     EXPECT_EQ(waits_.failure.outcome, WaitOutcome::kOutOfRange);
@@ -120,9 +123,10 @@ TEST_F(ChannelMemory, ranges_that_leave_a_window_move_nothing_and_are_recorded) 
     std::uint64_t remote, local, bytes;
   };
   for (const auto& [remote, local, bytes] :
-       {Bad{0, 0, kBytes + 1}, Bad{1, 0, kBytes}, Bad{0, 1, kBytes}, Bad{kBytes, 0, 1}, Bad{0, kBytes, 1},
-        Bad{kBytes + 1, 0, 0}, Bad{0, kBytes + 1, 0}, Bad{kMax, 0, 1}, Bad{0, kMax, 1}, Bad{1, 0, kMax},
-        Bad{0, 1, kMax}, Bad{0, 0, kMax}, Bad{kMax, kMax, kMax}, Bad{kMax - 7, 0, 8}, Bad{0, kMax - 7, 16}}) {
+       {Bad{0, 0, kBytes + 1}, Bad{1, 0, kBytes}, Bad{0, 1, kBytes}, Bad{kBytes, 0, 1},
+        Bad{0, kBytes, 1}, Bad{kBytes + 1, 0, 0}, Bad{0, kBytes + 1, 0}, Bad{kMax, 0, 1},
+        Bad{0, kMax, 1}, Bad{1, 0, kMax}, Bad{0, 1, kMax}, Bad{0, 0, kMax}, Bad{kMax, kMax, kMax},
+        Bad{kMax - 7, 0, 8}, Bad{0, kMax - 7, 16}}) {
     expect_refused(channel_.put(kThread, remote, local, bytes), "put", remote, local, bytes);
     expect_refused(channel_.get(kThread, local, remote, bytes), "get", remote, local, bytes);
   }
@@ -131,13 +135,16 @@ TEST_F(ChannelMemory, ranges_that_leave_a_window_move_nothing_and_are_recorded) 
 
 TEST_F(ChannelMemory, packets_that_leave_a_window_or_their_lines_are_refused) {
   expect_refused(channel_.put_packets(kThread, 8, 0, 8, 1), "misaligned", 8, 0, 8);
-  expect_refused(channel_.put_packets(kThread, kBytes, 0, 0, 1), "one line behind the end", kBytes, 0, 0);
-  expect_refused(channel_.put_packets(kThread, kBytes - 64, 0, 57, 1), "two lines where one is", kBytes - 64, 0, 57);
+  expect_refused(channel_.put_packets(kThread, kBytes, 0, 0, 1), "one line behind the end", kBytes,
+                 0, 0);
+  expect_refused(channel_.put_packets(kThread, kBytes - 64, 0, 57, 1), "two lines where one is",
+                 kBytes - 64, 0, 57);
   expect_refused(channel_.put_packets(kThread, kMax - 63, 0, 8, 1), "overflow", kMax - 63, 0, 8);
   expect_refused(channel_.put_packets(kThread, 0, 0, kMax, 1), "overflow of lines", 0, 0, kMax);
   expect_refused(channel_.put_packets(kThread, 0, kBytes - 7, 8, 1), "local", 0, kBytes - 7, 8);
   expect_refused(channel_.receive_packets(kThread, 0, 8, 8, 1), "misaligned", 0, 8, 8);
-  expect_refused(channel_.receive_packets(kThread, 0, kBytes, 8, 1), "behind the end", 0, kBytes, 8);
+  expect_refused(channel_.receive_packets(kThread, 0, kBytes, 8, 1), "behind the end", 0, kBytes,
+                 8);
   expect_refused(channel_.receive_packets(kThread, 0, 0, kMax, 1), "overflow of lines", 0, 0, kMax);
   expect_refused(channel_.receive_packets(kThread, kBytes - 7, 0, 8, 1), "local", kBytes - 7, 0, 8);
   expect_untouched();

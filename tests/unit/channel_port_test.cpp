@@ -15,7 +15,8 @@ constexpr std::uint64_t kMax = ~0ull;
 /// Takes requests, carries them out when told to, in order.
 class HeldPort {
  public:
-  HeldPort(Window local, Window remote, std::uint64_t* counter) : local_(local), remote_(remote), counter_(counter) {}
+  HeldPort(Window local, Window remote, std::uint64_t* counter)
+      : local_(local), remote_(remote), counter_(counter) {}
 
   bool post(std::span<const PutRequest> requests, bool signal) noexcept {
     if (broken) return false;
@@ -71,8 +72,8 @@ TEST_F(ChannelPort, offsets_are_checked_before_the_port_sees_them) {
     std::uint64_t remote, local, bytes;
   };
   for (const auto& [remote, local, bytes] :
-       {Bad{kBytes, 0, 1}, Bad{0, kBytes, 1}, Bad{0, 0, kBytes + 1}, Bad{kMax, 0, 1}, Bad{0, kMax, 1}, Bad{1, 0, kMax},
-        Bad{0, 1, kMax}, Bad{kBytes + 1, 0, 0}}) {
+       {Bad{kBytes, 0, 1}, Bad{0, kBytes, 1}, Bad{0, 0, kBytes + 1}, Bad{kMax, 0, 1},
+        Bad{0, kMax, 1}, Bad{1, 0, kMax}, Bad{0, 1, kMax}, Bad{kBytes + 1, 0, 0}}) {
     waits_.failed = 0;
     EXPECT_FALSE(channel_.put(remote, local, bytes));
     EXPECT_FALSE(channel_.put_signal(remote, local, bytes));

@@ -20,7 +20,9 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-milliseconds since(Clock::time_point start) { return std::chrono::duration_cast<milliseconds>(Clock::now() - start); }
+milliseconds since(Clock::time_point start) {
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+}
 
 /// A rank's words, with and without a bed to sleep in.
 struct Rank {
@@ -91,7 +93,8 @@ TEST_P(ChannelWait, the_first_failure_stays_and_later_waits_return_at_once) {
   wait_at_least(rank.waits, &rank.word, 1, 4);
   rank.waits.timeout_ns = 30'000'000'000;
   const auto start = Clock::now();
-  for (int peer = 0; peer < 100; ++peer) EXPECT_LT(wait_at_least(rank.waits, &rank.word, 9, peer), 9u);
+  for (int peer = 0; peer < 100; ++peer)
+    EXPECT_LT(wait_at_least(rank.waits, &rank.word, 9, peer), 9u);
   record_failure(rank.waits, WaitOutcome::kMismatch, 5, 6, 7);
   EXPECT_LT(since(start), milliseconds(5000));
   EXPECT_EQ(rank.waits.failure.outcome, WaitOutcome::kTimeout);
@@ -120,8 +123,9 @@ TEST_P(ChannelWait, asks_whether_the_peer_contradicts) {
   EXPECT_EQ(rank.waits.failure.outcome, WaitOutcome::kMismatch);
 }
 
-INSTANTIATE_TEST_SUITE_P(Channel, ChannelWait, testing::Bool(),
-                         [](const auto& bed) { return bed.param ? "with_doorbell" : "without_doorbell"; });
+INSTANTIATE_TEST_SUITE_P(Channel, ChannelWait, testing::Bool(), [](const auto& bed) {
+  return bed.param ? "with_doorbell" : "without_doorbell";
+});
 
 TEST(ChannelPatience, progress_starts_the_deadline_anew) {
   Rank rank(false, 80);
@@ -175,7 +179,8 @@ TEST(ChannelDoorbell, nobody_sleeps_longer_than_ten_milliseconds) {
 TEST(ChannelDoorbell, nobody_sleeps_when_the_word_is_there) {
   Rank rank(true, 1000);
   rank.word = 1;
-  EXPECT_LT(median_of(21, [&](int) { sleep_on(rank.doorbell, &rank.sleepers, &rank.word, 1); }), milliseconds(8));
+  EXPECT_LT(median_of(21, [&](int) { sleep_on(rank.doorbell, &rank.sleepers, &rank.word, 1); }),
+            milliseconds(8));
 }
 
 TEST(ChannelDoorbell, a_ring_wakes_the_sleeper_before_its_timer) {
@@ -191,7 +196,8 @@ TEST(ChannelDoorbell, a_ring_wakes_the_sleeper_before_its_timer) {
   const auto median = median_of(kRounds, [&](int i) {
     wanted = i + 1;
     const std::uint64_t target = static_cast<std::uint64_t>(i) + 1;
-    while (port::load_acquire(&rank.word) < target) sleep_on(rank.doorbell, &rank.sleepers, &rank.word, target);
+    while (port::load_acquire(&rank.word) < target)
+      sleep_on(rank.doorbell, &rank.sleepers, &rank.word, target);
   });
   ringer.join();
   EXPECT_LT(median, milliseconds(8));
@@ -199,7 +205,8 @@ TEST(ChannelDoorbell, a_ring_wakes_the_sleeper_before_its_timer) {
 }
 
 TEST(ChannelDoorbell, a_ring_wakes_a_sleeper_of_another_process) {
-  void* shared = mmap(nullptr, sizeof(Rank), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* shared =
+      mmap(nullptr, sizeof(Rank), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(shared, MAP_FAILED);
   auto& rank = *new (shared) Rank(true, 1000);
   constexpr std::uint64_t kRounds = 41;
@@ -207,15 +214,18 @@ TEST(ChannelDoorbell, a_ring_wakes_a_sleeper_of_another_process) {
     prepare_doorbells();
     const auto median = median_of(kRounds, [&](int i) {
       const std::uint64_t target = static_cast<std::uint64_t>(i) + 1;
-      while (port::load_acquire(&rank.word) < target) sleep_on(rank.doorbell, &rank.sleepers, &rank.word, target);
+      while (port::load_acquire(&rank.word) < target)
+        sleep_on(rank.doorbell, &rank.sleepers, &rank.word, target);
     });
     return parent.send(std::to_string(median.count())) && parent.receive() == "bye";
   });
   const auto start = Clock::now();
   for (std::uint64_t i = 1; i <= kRounds; ++i) {
-    while (!sleeping(rank.doorbell) && since(start) < milliseconds(20'000)) std::this_thread::yield();
+    while (!sleeping(rank.doorbell) && since(start) < milliseconds(20'000))
+      std::this_thread::yield();
     rank.raise(i);
-    while (sleeping(rank.doorbell) && since(start) < milliseconds(20'000)) std::this_thread::yield();
+    while (sleeping(rank.doorbell) && since(start) < milliseconds(20'000))
+      std::this_thread::yield();
   }
   const std::string median = child.line().receive();
   ASSERT_FALSE(median.empty());

@@ -21,7 +21,8 @@ using Room = std::span<std::byte>;
 
 struct FarRemote {};
 
-/// The least that is a transport: its peers' memory is not mapped. Each struct below breaks one thing.
+/// The least that is a transport: its peers' memory is not mapped. Each struct below breaks one
+/// thing.
 struct Least {
   using Remote = FarRemote;
   static constexpr const char* kName = "least";
@@ -134,16 +135,18 @@ struct Sum {
 };
 static_assert(Arithmetic<HostArithmetic> && Arithmetic<TypedArithmetic<float, Sum>>);
 struct OneDestination {
-  void reduce(const HostThread&, void* destination, const void* const* sources, unsigned, std::uint64_t, bool) const;
+  void reduce(const HostThread&, void* destination, const void* const* sources, unsigned,
+              std::uint64_t, bool) const;
 };
 static_assert(!Arithmetic<OneDestination>);
 struct ReducesConstantMemory {
-  void reduce(const HostThread&, void** destinations, unsigned, const void* const* sources, unsigned, std::uint64_t,
-              bool, unsigned) const;
+  void reduce(const HostThread&, void** destinations, unsigned, const void* const* sources,
+              unsigned, std::uint64_t, bool, unsigned) const;
 };
 static_assert(!Arithmetic<ReducesConstantMemory>);
 struct ReduceChangesIt {
-  void reduce(const HostThread&, void* const*, unsigned, const void* const*, unsigned, std::uint64_t, bool, unsigned);
+  void reduce(const HostThread&, void* const*, unsigned, const void* const*, unsigned,
+              std::uint64_t, bool, unsigned);
 };
 static_assert(!Arithmetic<ReduceChangesIt>);
 

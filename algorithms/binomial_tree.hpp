@@ -7,18 +7,21 @@
 
 namespace sluice {
 
-/// A rank's place. Positions count from the root; the parent of a position is the position without its lowest bit, its
-/// children are the positions with one lower bit more.
+/// A rank's place. Positions count from the root; the parent of a position is the position without
+/// its lowest bit, its children are the positions with one lower bit more.
 struct BinomialTree {
   std::int32_t ranks;
   std::int32_t root;
   std::int32_t position;
 
-  SLUICE_FN static constexpr BinomialTree at(std::int32_t rank, std::int32_t ranks, std::int32_t root) {
+  SLUICE_FN static constexpr BinomialTree at(std::int32_t rank, std::int32_t ranks,
+                                             std::int32_t root) {
     return {ranks, root, (rank - root + ranks) % ranks};
   }
   SLUICE_FN constexpr bool is_root() const { return position == 0; }
-  SLUICE_FN constexpr std::int32_t rank_at(std::int32_t place) const { return (place + root) % ranks; }
+  SLUICE_FN constexpr std::int32_t rank_at(std::int32_t place) const {
+    return (place + root) % ranks;
+  }
   SLUICE_FN constexpr std::int32_t parent() const { return rank_at(position & (position - 1)); }
   /// The lowest bit of the position; for the root, the first power of two that holds all.
   SLUICE_FN constexpr std::int32_t reach() const {

@@ -21,26 +21,30 @@ struct Range {
   }
 };
 
-/// One block for each rank. Either all of one length, or a count cut into even parts, or lengths that the caller
-/// gave. Blocks end on element boundaries.
+/// One block for each rank. Either all of one length, or a count cut into even parts, or lengths
+/// that the caller gave. Blocks end on element boundaries.
 class Blocks {
  public:
   /// `parts` blocks of `count` elements, one behind the other.
-  SLUICE_FN static constexpr Blocks equal(std::uint64_t count, std::uint64_t elem_bytes, std::uint64_t parts) {
+  SLUICE_FN static constexpr Blocks equal(std::uint64_t count, std::uint64_t elem_bytes,
+                                          std::uint64_t parts) {
     return Blocks(count * elem_bytes, count * parts * elem_bytes);
   }
 
-  /// `count` elements cut into at most `parts` blocks: multiples of 64 bytes, so that no two ranks write one line,
-  /// the last ones shorter or empty.
-  SLUICE_FN static constexpr Blocks cut(std::uint64_t count, std::uint64_t elem_bytes, std::uint64_t parts) {
+  /// `count` elements cut into at most `parts` blocks: multiples of 64 bytes, so that no two ranks
+  /// write one line, the last ones shorter or empty.
+  SLUICE_FN static constexpr Blocks cut(std::uint64_t count, std::uint64_t elem_bytes,
+                                        std::uint64_t parts) {
     constexpr std::uint64_t kLine = 64;
     const std::uint64_t total = count * elem_bytes;
     const std::uint64_t even = (total + parts - 1) / parts;
     return Blocks((even + kLine - 1) / kLine * kLine, total);
   }
 
-  /// Block r is counts[r] elements at displacements[r], or, without displacements, behind block r - 1.
-  SLUICE_FN static constexpr Blocks listed(const std::size_t* counts, const std::size_t* displacements,
+  /// Block r is counts[r] elements at displacements[r], or, without displacements, behind block r
+  /// - 1.
+  SLUICE_FN static constexpr Blocks listed(const std::size_t* counts,
+                                           const std::size_t* displacements,
                                            std::uint64_t elem_bytes, std::uint64_t parts) {
     Blocks blocks(0, 0);
     blocks.counts_ = counts;
@@ -63,7 +67,8 @@ class Blocks {
     return {begin, total_bytes_ - begin < block_bytes_ ? total_bytes_ - begin : block_bytes_};
   }
 
-  /// Bytes of the longest block; how many slices of `slice_bytes` it takes to get through it, at least 1.
+  /// Bytes of the longest block; how many slices of `slice_bytes` it takes to get through it, at
+  /// least 1.
   SLUICE_FN constexpr std::uint64_t largest() const { return block_bytes_; }
   SLUICE_FN constexpr std::uint64_t slices(std::uint64_t slice_bytes) const {
     return block_bytes_ == 0 ? 1 : (block_bytes_ + slice_bytes - 1) / slice_bytes;
@@ -88,8 +93,8 @@ class Blocks {
   std::uint64_t elem_bytes_ = 0;
 };
 
-/// Runs stages of a software pipeline: in round t, stage i works on step t - i * kLag. So no stage waits for what a
-/// peer has only just begun.
+/// Runs stages of a software pipeline: in round t, stage i works on step t - i * kLag. So no stage
+/// waits for what a peer has only just begun.
 inline constexpr std::uint64_t kPipelineLag = 1;
 template <class... Stages>
 SLUICE_FN void pipeline(std::uint64_t steps, Stages... stages) {

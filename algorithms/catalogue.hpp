@@ -1,5 +1,5 @@
-// The catalogue: every algorithm, one line each. Selection, tests, documentation, SLUICE_ALGORITHM and sluice-perf
-// read this table. To add an algorithm: its file, its include, its line.
+// The catalogue: every algorithm, one line each. Selection, tests, documentation, SLUICE_ALGORITHM
+// and sluice-perf read this table. To add an algorithm: its file, its include, its line.
 #pragma once
 
 #include <cstdint>
@@ -59,9 +59,10 @@ enum class Needs : std::uint8_t {
 /// A line of the catalogue for one kind of machine: Context names its Group, Fabric and Math types.
 template <class Context>
 struct CatalogueEntry {
-  using Run = void (*)(const typename Context::Group&, typename Context::Fabric&, const typename Context::Math&,
-                       const Arguments&);
-  /// Nanoseconds for p ranks and messages of n bytes: the whole buffer, or one block where a collective has blocks.
+  using Run = void (*)(const typename Context::Group&, typename Context::Fabric&,
+                       const typename Context::Math&, const Arguments&);
+  /// Nanoseconds for p ranks and messages of n bytes: the whole buffer, or one block where a
+  /// collective has blocks.
   using Cost = double (*)(const CostModel& m, double p, double n);
 
   Collective collective;
@@ -81,6 +82,7 @@ inline constexpr std::uint64_t kAnySize = ~0ull;
 namespace cost {
 using M = const CostModel&;
 constexpr double packet_all(M m, double p, double n) { return m.step() + m.work(10 * p + n * (m.packet_write + (p - 1) * m.packet_read + p * m.cached_byte)); }
+constexpr double packet_down(M m, double p, double n) { return m.step() + m.work(10 * p + n * (m.packet_write > m.packet_read ? m.packet_write : m.packet_read)) * (p > 2 ? 1 : 0.5); }
 constexpr double packet_block(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_write + m.packet_read + m.cached_byte)); }
 constexpr double packet_root(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_read + m.cached_byte)); }
 constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(p * n, p * n); }
@@ -126,7 +128,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllGather, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches the others' inputs: one copy"},
   {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
 
-  {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_all, "alpha + n beta", "the root shows everybody its data in packets"},
+  {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_down, "alpha + n beta", "the root shows everybody its data in packets"},
   {Collective::kBroadcast, "staged", Needs::kSegments, kAnySize, broadcast_staged<G, F, A>, cost::staged_root, "alpha + n beta", "through the root's staging slots, pipelined"},
   {Collective::kBroadcast, "direct", Needs::kReach, kAnySize, broadcast_direct<G, F, A>, cost::broadcast_direct, "2 alpha + (p-1)/p n beta", "the others fetch, the root puts its share: one copy"},
   {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "down a binomial tree"},

@@ -3,8 +3,8 @@
 
 namespace sluice {
 
-/// Figures of the links among the ranks of one host, measured when a communicator is made (src/communicator/calibrate.cpp).
-/// Times in nanoseconds, a byte's on one core.
+/// Figures of the links among the ranks of one host, measured when a communicator is made
+/// (src/communicator/calibrate.cpp). Times in nanoseconds, a byte's on one core.
 struct CostModel {
   double alpha = 100;            // a flag from one core to another
   double packet_write = 0.10;    // a byte written to lines that a peer has read
@@ -12,13 +12,16 @@ struct CostModel {
   double stage_write = 0.06;     // a byte into the stage, in the quicker of the two ways
   double stage_read = 0.08;      // a byte from a peer's stage, written that way
   bool stage_streaming = false;  // that way is past the caches
-  double cached_byte = 0.03;     // a byte copied or added within this core's cache
-  double memory_byte = 0.12;     // a byte copied in memory with all cores at it
-  double cache_bytes = 8e6;      // of the last-level cache, one rank's share
-  double attach_alpha = 700;     // a cross-memory attach of any size
-  double attach_byte = 0.10;     // a byte of it
-  double ranks_per_core = 1;     // ranks that share a core take turns
-  bool attached = false;         // ordinary buffers are reached by attach rather than mapped
+  double cached_byte =
+      0.03;  // a byte copied or added between buffers that fit in the last-level cache
+  double memory_byte = 0.12;  // a byte copied in memory with all cores at it
+  double cache_bytes = 8e6;   // of the last-level cache, one rank's share
+  bool streaming_pays_early =
+      false;  // outputs are quicker to write past the caches well before they outgrow them
+  double attach_alpha = 700;  // a cross-memory attach of any size
+  double attach_byte = 0.10;  // a byte of it
+  double ranks_per_core = 1;  // ranks that share a core take turns
+  bool attached = false;      // ordinary buffers are reached by attach rather than mapped
 
   /// One synchronisation, with the call around it.
   constexpr double step() const { return (alpha + 20) * ranks_per_core; }
@@ -32,7 +35,8 @@ struct CostModel {
   constexpr double from_stage(double n) const { return work(n * stage_read); }
   /// A copy of n bytes from or to a peer's own buffer.
   constexpr double reach(double n, double footprint) const {
-    if (attached) return work(attach_alpha + n * (attach_byte + (footprint > cache_bytes ? memory_byte : 0)));
+    if (attached)
+      return work(attach_alpha + n * (attach_byte + (footprint > cache_bytes ? memory_byte : 0)));
     return pass(n, footprint) + work(n * packet_read);
   }
   static constexpr double log2_ceil(double p) {

@@ -1,9 +1,11 @@
-// The contract of a transport: register memory, show it to peers, open theirs, move bytes, raise counters.
+// The contract of a transport: register memory, show it to peers, open theirs, move bytes, raise
+// counters.
 //
-// A transport never matches, queues or selects. Set-up (allocate, publish, open) may take locks, allocate and wait
-// up to a deadline. The data path (put, get, signal, flush) does none of that and is noexcept. Optional powers are
-// capability bits; claiming one makes its sub-concept mandatory, and tests/conformance runs every transport
-// through the same suite, each test asking for the bits it needs.
+// A transport never matches, queues or selects. Set-up (allocate, publish, open) may take locks,
+// allocate and wait up to a deadline. The data path (put, get, signal, flush) does none of that and
+// is noexcept. Optional powers are capability bits; claiming one makes its sub-concept mandatory,
+// and tests/conformance runs every transport through the same suite, each test asking for the bits
+// it needs.
 #pragma once
 
 #include <concepts>
@@ -28,35 +30,44 @@ enum Capability : std::uint32_t {
 using Blob = std::vector<std::byte>;
 
 template <class T>
-concept TransportCore = requires(T& t, const T& constant, typename T::Remote& remote, Window window, std::uint64_t n,
-                                 std::span<const std::byte> in, std::span<std::byte> out, Deadline by) {
+concept TransportCore = requires(T& t, const T& constant, typename T::Remote& remote, Window window,
+                                 std::uint64_t n, std::span<const std::byte> in,
+                                 std::span<std::byte> out, Deadline by) {
   { T::kName } -> std::convertible_to<const char*>;
   { T::kCapabilities } -> std::convertible_to<std::uint32_t>;
   /// Zeroed memory that can be published; it lives until close().
   { t.allocate(n) } -> std::same_as<Result<Window>>;
   /// Lets peers open `window`, which allocate() returned.
   { t.publish(window) } -> std::same_as<Result<Blob>>;
-  /// A peer's published memory. Errors: kInvalidArgument for a blob that no publish() made, kTimeout, kRemoteError.
+  /// A peer's published memory. Errors: kInvalidArgument for a blob that no publish() made,
+  /// kTimeout, kRemoteError.
   { t.open(in, by) } -> std::same_as<Result<typename T::Remote>>;
 
-  /// One-sided write; in the peer's memory before the next signal(). Out of range: kInvalidArgument, nothing moves.
-  { constant.put(remote, n, in) } noexcept -> std::same_as<Status>;
+  /// One-sided write; in the peer's memory before the next signal(). Out of range:
+  /// kInvalidArgument, nothing moves.
+  { constant.put(remote, n, in) }
+  noexcept->std::same_as<Status>;
   /// One-sided read.
-  { constant.get(remote, n, out) } noexcept -> std::same_as<Status>;
+  { constant.get(remote, n, out) }
+  noexcept->std::same_as<Status>;
   /// Adds to the 64-bit counter at an 8-byte aligned offset, with release order.
-  { constant.signal(remote, n, n) } noexcept -> std::same_as<Status>;
+  { constant.signal(remote, n, n) }
+  noexcept->std::same_as<Status>;
   /// Returns when the local memory of all puts may be reused.
-  { constant.flush(remote) } noexcept -> std::same_as<Status>;
+  { constant.flush(remote) }
+  noexcept->std::same_as<Status>;
   /// Takes everything published back; idempotent. Peers that have it open keep it readable.
-  { t.close() } noexcept;
+  { t.close() }
+  noexcept;
 };
 
 template <class T>
 concept MapsMemory = requires(const typename T::Remote& remote) {
-  { T::map(remote) } noexcept -> std::same_as<Window>;
+  { T::map(remote) }
+  noexcept->std::same_as<Window>;
 };
 
 template <class T>
-concept Transport = TransportCore<T> && ((T::kCapabilities & kMapped) == 0 || MapsMemory<T>);
+concept Transport = TransportCore<T> &&((T::kCapabilities & kMapped) == 0 || MapsMemory<T>);
 
 }  // namespace sluice::transport

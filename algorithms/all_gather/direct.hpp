@@ -1,6 +1,7 @@
 // All-gather from the users' own buffers: everybody fetches the others' inputs. One copy.
 //
-// Cost: 2 alpha + n beta. Needs: every rank's input within reach (mapped, one process, or cross-memory attach).
+// Cost: 2 alpha + n beta. Needs: every rank's input within reach (mapped, one process, or
+// cross-memory attach).
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_gather_direct(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_gather_direct(const Group& group, Fabric& fabric, const Math&,
+                                 const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
   for (std::int32_t i = 1; i < fabric.size(); ++i) {
     const std::int32_t r = fabric.neighbour(i);

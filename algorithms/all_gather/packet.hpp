@@ -1,6 +1,7 @@
 // All-gather by packets: everybody shows everybody its block.
 //
-// Cost: alpha + (p - 1) / p n beta. Best for small blocks. Needs: mapped segments; blocks <= kPacketBytes.
+// Cost: alpha + (p - 1) / p n beta. Best for small blocks. Needs: mapped segments; blocks <=
+// kPacketBytes.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_gather_packet(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_gather_packet(const Group& group, Fabric& fabric, const Math&,
+                                 const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   fabric.broadcast_packets(group, a.input, a.blocks[me].bytes);
   copy(group, a.output + a.blocks[me].offset, a.input, a.blocks[me].bytes);

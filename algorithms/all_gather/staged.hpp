@@ -16,7 +16,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math& math,
+                                 const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(1);
   const bool streaming = fabric.streaming(a.blocks.total());
@@ -40,7 +41,8 @@ SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math&
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slice);
           fabric.wait_for(group, r, kInputs, k + 1);
-          if (!fabric.failed()) copy(group, a.output + range.offset, fabric.slot(r, k), range.bytes, streaming);
+          if (!fabric.failed())
+            copy(group, a.output + range.offset, fabric.slot(r, k), range.bytes, streaming);
         }
         fabric.publish(group, kConsumed, k + 1);
       });

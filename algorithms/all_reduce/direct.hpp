@@ -1,9 +1,10 @@
-// All-reduce in the users' own buffers: each rank reduces its block from everybody's input and writes the result
-// into everybody's output. No staging, no second pass.
+// All-reduce in the users' own buffers: each rank reduces its block from everybody's input and
+// writes the result into everybody's output. No staging, no second pass.
 //
 // Cost: 2 alpha; each rank reads n and writes n, which is the least that there is.
 // Order of additions: by rank.
-// Needs: every rank's input and output mapped by every other (sluice::alloc, or ranks of one process).
+// Needs: every rank's input and output mapped by every other (sluice::alloc, or ranks of one
+// process).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_reduce_direct(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void all_reduce_direct(const Group& group, Fabric& fabric, const Math& math,
+                                 const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const Range mine = blocks[me];
@@ -27,8 +29,8 @@ SLUICE_FN void all_reduce_direct(const Group& group, Fabric& fabric, const Math&
     outputs[r] = (r == me ? a.output : fabric.exposed(r, PeerBuffer::kOutput)) + mine.offset;
   }
   const unsigned streaming = fabric.streaming(a.bytes()) ? ~0u : 0u;
-  math.reduce(group, outputs, static_cast<unsigned>(p), sources, static_cast<unsigned>(p), mine.bytes, true,
-              streaming);
+  math.reduce(group, outputs, static_cast<unsigned>(p), sources, static_cast<unsigned>(p),
+              mine.bytes, true, streaming);
   fabric.close_exposure(group);
 }
 

@@ -1,4 +1,5 @@
-// All-reduce in one step through the stage: everybody stages its whole input once, everybody reads all of them.
+// All-reduce in one step through the stage: everybody stages its whole input once, everybody reads
+// all of them.
 //
 //   1. copy the input to this rank's stage
 //   2. for each rank: its input is there
@@ -20,7 +21,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_reduce_one_shot(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void all_reduce_one_shot(const Group& group, Fabric& fabric, const Math& math,
+                                   const Arguments& a) {
   copy(group, fabric.stage_half(group), a.input, a.bytes(), fabric.stage_streaming());
   fabric.publish(group, kInputs, 1);
   const void** sources = fabric.sources();

@@ -1,9 +1,9 @@
 // All-reduce by recursive doubling: in step s, exchange everything with the rank 2^s away and add.
 //
 // Ranks beyond a power of two hand their input to a neighbour first and get the result last.
-// Cost: ceil(log2 p) (alpha + n beta), two more steps when p is no power of two. For small messages over links.
-// Order of additions: a balanced tree over the ranks, lower half first; the same bits everywhere.
-// Types under 32 bits are rounded at every step. Needs: links.
+// Cost: ceil(log2 p) (alpha + n beta), two more steps when p is no power of two. For small messages
+// over links. Order of additions: a balanced tree over the ranks, lower half first; the same bits
+// everywhere. Types under 32 bits are rounded at every step. Needs: links.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,8 @@ SLUICE_FN void all_reduce_recursive_doubling(const Group& group, Fabric& fabric,
       continue;
     }
     if (shape.stands_for_two(me))
-      fabric.receive_reduce(group, math, me - 1, input, output, piece.bytes, false, shape.core == 1);
+      fabric.receive_reduce(group, math, me - 1, input, output, piece.bytes, false,
+                            shape.core == 1);
     else
       copy(group, output, input, piece.bytes);
     for (std::int32_t distance = 1; distance < shape.core; distance *= 2) {

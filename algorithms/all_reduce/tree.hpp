@@ -1,8 +1,8 @@
 // All-reduce as a reduce up a binomial tree to rank 0 and a broadcast down it, piece by piece.
 //
 // Cost: 2 ceil(log2 p) (alpha + n beta). Fewest messages in all: p - 1 up, p - 1 down.
-// Order of additions: in the shape of the tree, by rank. Types under 32 bits are rounded at every step.
-// Needs: links.
+// Order of additions: in the shape of the tree, by rank. Types under 32 bits are rounded at every
+// step. Needs: links.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_reduce_tree(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void all_reduce_tree(const Group& group, Fabric& fabric, const Math& math,
+                               const Arguments& a) {
   const BinomialTree tree = BinomialTree::at(fabric.rank(), fabric.size(), 0);
   const Range whole{0, a.bytes()};
   constexpr std::uint64_t kPiece = LinkSlot::kDataBytes;

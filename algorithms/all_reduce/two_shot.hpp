@@ -4,11 +4,10 @@
 //   reduce      my block: from my input and the peers' stages, to my output and my stage
 //   collect     the peers' blocks of the result from their stages
 //
-// The three run as a pipeline over slices that stay in cache, so memory sees the input once and the output once.
-// Cost: 2 alpha per slice in flight; reads n + writes n of memory, 2 n (p - 1) / p through the caches.
-// Best from some ten KiB up when peers cannot reach the user's buffers.
-// Order of additions: by rank.
-// Needs: mapped segments.
+// The three run as a pipeline over slices that stay in cache, so memory sees the input once and the
+// output once. Cost: 2 alpha per slice in flight; reads n + writes n of memory, 2 n (p - 1) / p
+// through the caches. Best from some ten KiB up when peers cannot reach the user's buffers. Order
+// of additions: by rank. Needs: mapped segments.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +22,15 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Math& math,
+                                   const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const std::uint64_t slice = slice_bytes_for(p);
   const bool streaming = fabric.streaming(a.bytes());
   const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
-  const auto part = [&](std::int32_t owner, std::uint64_t k, std::int32_t r) {  // what `owner` staged for r
+  const auto part = [&](std::int32_t owner, std::uint64_t k,
+                        std::int32_t r) {  // what `owner` staged for r
     return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
   };
   fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
@@ -40,7 +41,8 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
           const Range range = blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes, fabric.stage_streaming());
+          copy(group, part(me, k, r), a.input + range.offset, range.bytes,
+               fabric.stage_streaming());
         }
         fabric.publish(group, kInputs, k + 1);
       },
@@ -53,7 +55,8 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
         }
         void* to[2] = {a.output + range.offset, part(me, k, me)};
         if (!fabric.failed())
-          math.reduce(group, to, 2, sources, static_cast<unsigned>(p), range.bytes, true, streaming_mask);
+          math.reduce(group, to, 2, sources, static_cast<unsigned>(p), range.bytes, true,
+                      streaming_mask);
         fabric.publish(group, kResults, k + 1);
       },
       [&](std::uint64_t k) {  // collect
@@ -61,7 +64,8 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
           const std::int32_t r = fabric.neighbour(i);
           const Range range = blocks[r].slice(k, slice);
           fabric.wait_for(group, r, kResults, k + 1);
-          if (!fabric.failed()) copy(group, a.output + range.offset, part(r, k, r), range.bytes, streaming);
+          if (!fabric.failed())
+            copy(group, a.output + range.offset, part(r, k, r), range.bytes, streaming);
         }
         fabric.publish(group, kConsumed, k + 1);
       });

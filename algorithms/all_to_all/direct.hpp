@@ -1,6 +1,8 @@
-// All-to-all from the users' own buffers: everybody fetches its block from each peer's input. One copy.
+// All-to-all from the users' own buffers: everybody fetches its block from each peer's input. One
+// copy.
 //
-// Cost: 2 alpha + n beta. Needs: every rank's input within reach (mapped, one process, or cross-memory attach).
+// Cost: 2 alpha + n beta. Needs: every rank's input within reach (mapped, one process, or
+// cross-memory attach).
 #pragma once
 
 #include <cstddef>
@@ -14,13 +16,16 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_to_all_direct(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_to_all_direct(const Group& group, Fabric& fabric, const Math&,
+                                 const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];  // where every peer keeps what is for me
   for (std::int32_t i = 1; i < fabric.size(); ++i) {
     const std::int32_t r = fabric.neighbour(i);
-    fabric.get(group, r, PeerBuffer::kInput, mine.offset, a.output + a.blocks[r].offset, a.blocks[r].bytes);
+    fabric.get(group, r, PeerBuffer::kInput, mine.offset, a.output + a.blocks[r].offset,
+               a.blocks[r].bytes);
   }
-  copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes, fabric.streaming(a.blocks.total()));
+  copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes,
+       fabric.streaming(a.blocks.total()));
   fabric.close_exposure(group);
 }
 

@@ -1,6 +1,7 @@
 // All-to-all by packets: everybody sends everybody its block.
 //
-// Cost: alpha + (p - 1) / p n beta. Best for small blocks. Needs: mapped segments; blocks <= kPacketBytes.
+// Cost: alpha + (p - 1) / p n beta. Best for small blocks. Needs: mapped segments; blocks <=
+// kPacketBytes.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_to_all_packet(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_to_all_packet(const Group& group, Fabric& fabric, const Math&,
+                                 const Arguments& a) {
   const std::int32_t p = fabric.size();
   for (std::int32_t i = 1; i < p; ++i) {
     const Range out = a.blocks[fabric.neighbour(i)];

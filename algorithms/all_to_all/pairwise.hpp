@@ -1,4 +1,5 @@
-// All-to-all over links in p - 1 steps: in step i, send to the rank i behind and receive from the rank i before.
+// All-to-all over links in p - 1 steps: in step i, send to the rank i behind and receive from the
+// rank i before.
 //
 // Cost: (p - 1) (alpha + n / p beta). Needs: links.
 #pragma once
@@ -13,7 +14,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Math&,
+                                   const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
   copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
   constexpr std::uint64_t kPiece = Fabric::kPieceBytes;

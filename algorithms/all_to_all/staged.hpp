@@ -1,6 +1,8 @@
-// All-to-all through the stage, slice by slice: stage a part for every peer, collect mine from theirs.
+// All-to-all through the stage, slice by slice: stage a part for every peer, collect mine from
+// theirs.
 //
-// Cost: alpha per slice in flight; reads n and writes n of memory, n through the caches. Needs: mapped segments.
+// Cost: alpha per slice in flight; reads n and writes n of memory, n through the caches. Needs:
+// mapped segments.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +17,13 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void all_to_all_staged(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void all_to_all_staged(const Group& group, Fabric& fabric, const Math&,
+                                 const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(p);
   const bool streaming = fabric.streaming(a.blocks.total());
-  const auto part = [&](std::int32_t owner, std::uint64_t k, std::int32_t r) {  // what `owner` staged for r
+  const auto part = [&](std::int32_t owner, std::uint64_t k,
+                        std::int32_t r) {  // what `owner` staged for r
     return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
   };
   fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
@@ -41,7 +45,8 @@ SLUICE_FN void all_to_all_staged(const Group& group, Fabric& fabric, const Math&
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slice);
           fabric.wait_for(group, r, kInputs, k + 1);
-          if (!fabric.failed()) copy(group, a.output + range.offset, part(r, k, me), range.bytes, streaming);
+          if (!fabric.failed())
+            copy(group, a.output + range.offset, part(r, k, me), range.bytes, streaming);
         }
         fabric.publish(group, kConsumed, k + 1);
       });

@@ -1,6 +1,7 @@
 // Barrier by dissemination: in step s, tell the rank 2^s behind and hear from the rank 2^s before.
 //
-// Cost: ceil(log2 p) alpha; p log2 p lines in all where the packet barrier reads p^2. Needs: mapped segments.
+// Cost: ceil(log2 p) alpha; p log2 p lines in all where the packet barrier reads p^2. Needs: mapped
+// segments.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void barrier_dissemination(const Group& group, Fabric& fabric, const Math&, const Arguments&) {
+SLUICE_FN void barrier_dissemination(const Group& group, Fabric& fabric, const Math&,
+                                     const Arguments&) {
   for (std::int32_t distance = 1; distance < fabric.size(); distance *= 2) {
     fabric.put_packets(group, fabric.neighbour(distance), nullptr, 0);
     fabric.receive_packets(group, fabric.neighbour(-distance), 0);

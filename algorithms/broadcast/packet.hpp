@@ -13,7 +13,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void broadcast_packet(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
+SLUICE_FN void broadcast_packet(const Group& group, Fabric& fabric, const Math&,
+                                const Arguments& a) {
   const std::byte* data = a.input;
   if (fabric.rank() == a.root)
     fabric.broadcast_packets(group, a.input, a.bytes());

@@ -1,6 +1,7 @@
 // Broadcast through the root's stage, slice by slice: the root stages, the others collect.
 //
-// Cost: alpha per slice in flight + n beta; the root's copying overlaps the others'. Needs: mapped segments.
+// Cost: alpha per slice in flight + n beta; the root's copying overlaps the others'. Needs: mapped
+// segments.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& math,
+                                const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(1);
   const bool streaming = fabric.streaming(a.bytes());
@@ -36,7 +38,8 @@ SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& 
       fabric.publish(group, kInputs, k + 1);
     } else {
       fabric.wait_for(group, a.root, kInputs, k + 1);
-      if (!fabric.failed()) copy(group, a.output + range.offset, fabric.slot(a.root, k), range.bytes, streaming);
+      if (!fabric.failed())
+        copy(group, a.output + range.offset, fabric.slot(a.root, k), range.bytes, streaming);
       fabric.publish(group, kConsumed, k + 1);
     }
   }

@@ -15,8 +15,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric>
-SLUICE_FN void broadcast_tree_piece(const Group& group, Fabric& fabric, const BinomialTree& tree, std::byte* data,
-                                    std::uint64_t bytes) {
+SLUICE_FN void broadcast_tree_piece(const Group& group, Fabric& fabric, const BinomialTree& tree,
+                                    std::byte* data, std::uint64_t bytes) {
   if (!tree.is_root()) fabric.receive_copy(group, tree.parent(), data, bytes);
   tree.children_farthest_first([&](std::int32_t child) { fabric.send(group, child, data, bytes); });
 }

@@ -21,7 +21,8 @@ SLUICE_FN void gather_direct(const Group& group, Fabric& fabric, const Math&, co
     return fabric.publish(group, kConsumed, 1);
   }
   copy(group, a.output + mine.offset, a.input, mine.bytes, fabric.streaming(a.blocks.total()));
-  for (std::int32_t i = 1; i < fabric.size(); ++i) fabric.wait_for(group, fabric.neighbour(i), kConsumed, 1);
+  for (std::int32_t i = 1; i < fabric.size(); ++i)
+    fabric.wait_for(group, fabric.neighbour(i), kConsumed, 1);
 }
 
 }  // namespace sluice

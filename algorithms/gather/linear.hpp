@@ -1,4 +1,5 @@
-// Gather over links: everybody sends its block to the root, which takes them in turn, piece by piece.
+// Gather over links: everybody sends its block to the root, which takes them in turn, piece by
+// piece.
 //
 // Cost: alpha + (p - 1) / p n beta at the root. Needs: links to the root.
 #pragma once

@@ -1,4 +1,5 @@
-// Reduce in the users' own buffers: each rank reduces its block from everybody's input into the root's output.
+// Reduce in the users' own buffers: each rank reduces its block from everybody's input into the
+// root's output.
 //
 // Cost: 2 alpha; each rank reads n and writes n / p. Order of additions: by rank.
 // Needs: every rank's input and the root's output mapped by every rank.
@@ -14,7 +15,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_direct(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_direct(const Group& group, Fabric& fabric, const Math& math,
+                             const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const Range mine = blocks[me];

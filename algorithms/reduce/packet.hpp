@@ -13,7 +13,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_packet(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_packet(const Group& group, Fabric& fabric, const Math& math,
+                             const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   if (me != a.root) return fabric.put_packets(group, a.root, a.input, a.bytes());
   const void** sources = fabric.sources();

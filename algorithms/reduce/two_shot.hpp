@@ -1,4 +1,5 @@
-// Reduce in two steps through the stage: every rank reduces one block, the root collects the blocks.
+// Reduce in two steps through the stage: every rank reduces one block, the root collects the
+// blocks.
 //
 //   hand over   stage each peer's block of my input
 //   reduce      my block: from my input and the peers' stages to my stage (the root: to its output)
@@ -20,12 +21,14 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_two_shot(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_two_shot(const Group& group, Fabric& fabric, const Math& math,
+                               const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const std::uint64_t slice = slice_bytes_for(p);
   const bool streaming = fabric.streaming(a.bytes()), is_root = me == a.root;
-  const auto part = [&](std::int32_t owner, std::uint64_t k, std::int32_t r) {  // what `owner` staged for r
+  const auto part = [&](std::int32_t owner, std::uint64_t k,
+                        std::int32_t r) {  // what `owner` staged for r
     return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
   };
   fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
@@ -36,7 +39,8 @@ SLUICE_FN void reduce_two_shot(const Group& group, Fabric& fabric, const Math& m
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
           const Range range = blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes, fabric.stage_streaming());
+          copy(group, part(me, k, r), a.input + range.offset, range.bytes,
+               fabric.stage_streaming());
         }
         fabric.publish(group, kInputs, k + 1);
       },
@@ -58,7 +62,8 @@ SLUICE_FN void reduce_two_shot(const Group& group, Fabric& fabric, const Math& m
           const std::int32_t r = fabric.neighbour(i);
           const Range range = blocks[r].slice(k, slice);
           fabric.wait_for(group, r, kResults, k + 1);
-          if (!fabric.failed()) copy(group, a.output + range.offset, part(r, k, r), range.bytes, streaming);
+          if (!fabric.failed())
+            copy(group, a.output + range.offset, part(r, k, r), range.bytes, streaming);
         }
         fabric.publish(group, kConsumed, k + 1);
       });

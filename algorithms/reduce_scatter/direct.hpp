@@ -1,4 +1,5 @@
-// Reduce-scatter in the users' own buffers: each rank reduces its block straight from everybody's input.
+// Reduce-scatter in the users' own buffers: each rank reduces its block straight from everybody's
+// input.
 //
 // Cost: 2 alpha; each rank reads n and writes n / p, which is the least that there is.
 // Order of additions: by rank. Needs: every rank's input mapped by every other.
@@ -14,7 +15,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_scatter_direct(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_scatter_direct(const Group& group, Fabric& fabric, const Math& math,
+                                     const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Range mine = a.blocks[me];
   const void** sources = fabric.sources();

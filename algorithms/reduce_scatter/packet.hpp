@@ -13,7 +13,8 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_scatter_packet(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_scatter_packet(const Group& group, Fabric& fabric, const Math& math,
+                                     const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   for (std::int32_t i = 1; i < p; ++i) {
     const std::int32_t r = fabric.neighbour(i);
@@ -21,7 +22,8 @@ SLUICE_FN void reduce_scatter_packet(const Group& group, Fabric& fabric, const M
   }
   const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < p; ++r)
-    sources[r] = r == me ? a.input + a.blocks[me].offset : fabric.receive_packets(group, r, a.blocks[me].bytes);
+    sources[r] = r == me ? a.input + a.blocks[me].offset
+                         : fabric.receive_packets(group, r, a.blocks[me].bytes);
   if (fabric.failed()) return;
   void* output[1] = {a.output};
   math.reduce(group, output, 1, sources, static_cast<unsigned>(p), a.blocks[me].bytes, true, 0);

@@ -1,8 +1,9 @@
-// Reduce-scatter around a ring: block b starts at rank b + 1 and collects one rank's share per step until it is home.
+// Reduce-scatter around a ring: block b starts at rank b + 1 and collects one rank's share per step
+// until it is home.
 //
 // Cost: (p - 1) (alpha + n / p beta). The least bytes over links.
-// Order of additions: block b: ranks b + 1, b + 2, ..., b. Types under 32 bits are rounded at every step.
-// Needs: links to both neighbours only.
+// Order of additions: block b: ranks b + 1, b + 2, ..., b. Types under 32 bits are rounded at every
+// step. Needs: links to both neighbours only.
 #pragma once
 
 #include <cstddef>
@@ -16,13 +17,16 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_scatter_ring(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_scatter_ring(const Group& group, Fabric& fabric, const Math& math,
+                                   const Arguments& a) {
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Range mine = a.blocks[fabric.rank()];
   if (p == 1) return copy(group, a.output, a.input + mine.offset, mine.bytes);
   constexpr std::uint64_t kSlice = LinkSlot::kDataBytes;
   for (std::uint64_t k = 0; k < a.blocks.slices(kSlice); ++k) {
-    const auto block = [&](std::int32_t distance) { return a.blocks[fabric.neighbour(distance)].slice(k, kSlice); };
+    const auto block = [&](std::int32_t distance) {
+      return a.blocks[fabric.neighbour(distance)].slice(k, kSlice);
+    };
     fabric.send(group, right, a.input + block(-1).offset, block(-1).bytes);
     for (std::int32_t step = 1; step < p; ++step) {
       const Range in = block(-1 - step);

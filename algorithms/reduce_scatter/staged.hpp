@@ -3,8 +3,8 @@
 //   hand over   stage each peer's block of my input
 //   reduce      my block: from my input and the peers' stages to my output
 //
-// Cost: alpha per slice in flight; reads n and writes n / p of memory, (p - 1) / p n through the caches.
-// Order of additions: by rank. Needs: mapped segments.
+// Cost: alpha per slice in flight; reads n and writes n / p of memory, (p - 1) / p n through the
+// caches. Order of additions: by rank. Needs: mapped segments.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,13 @@
 namespace sluice {
 
 template <ThreadGroup Group, class Fabric, class Math>
-SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const Math& math, const Arguments& a) {
+SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const Math& math,
+                                     const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const std::uint64_t slice = slice_bytes_for(p);
   const bool streaming = fabric.streaming(a.blocks[me].bytes);
-  const auto part = [&](std::int32_t owner, std::uint64_t k, std::int32_t r) {  // what `owner` staged for r
+  const auto part = [&](std::int32_t owner, std::uint64_t k,
+                        std::int32_t r) {  // what `owner` staged for r
     return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
   };
   fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
@@ -34,7 +36,8 @@ SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const M
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes, fabric.stage_streaming());
+          copy(group, part(me, k, r), a.input + range.offset, range.bytes,
+               fabric.stage_streaming());
         }
         fabric.publish(group, kInputs, k + 1);
       },
@@ -47,7 +50,8 @@ SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const M
         }
         void* to[1] = {a.output + (range.offset - a.blocks[me].offset)};
         if (!fabric.failed())
-          math.reduce(group, to, 1, sources, static_cast<unsigned>(p), range.bytes, true, streaming ? 1 : 0);
+          math.reduce(group, to, 1, sources, static_cast<unsigned>(p), range.bytes, true,
+                      streaming ? 1 : 0);
         fabric.publish(group, kConsumed, k + 1);
       });
 }

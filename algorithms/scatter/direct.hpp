@@ -21,7 +21,8 @@ SLUICE_FN void scatter_direct(const Group& group, Fabric& fabric, const Math&, c
     return fabric.publish(group, kConsumed, 1);
   }
   copy(group, a.output, a.input + mine.offset, mine.bytes, fabric.streaming(mine.bytes));
-  for (std::int32_t i = 1; i < fabric.size(); ++i) fabric.wait_for(group, fabric.neighbour(i), kConsumed, 1);
+  for (std::int32_t i = 1; i < fabric.size(); ++i)
+    fabric.wait_for(group, fabric.neighbour(i), kConsumed, 1);
 }
 
 }  // namespace sluice

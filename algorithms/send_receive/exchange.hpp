@@ -1,10 +1,12 @@
 // Point-to-point messages over links, any number at once.
 //
-// Every transfer gets its turn in each round and does what it can without waiting, so no order of sends and receives on
-// the ranks can dead-lock. Transfers of one direction with one peer keep their order.
+// Every transfer gets its turn in each round and does what it can without waiting, so no order of
+// sends and receives on the ranks can dead-lock. Transfers of one direction with one peer keep
+// their order.
 //
-//   short and middling  the sender copies fragments into the link's slots, the receiver copies them out
-//   large               the sender posts its address, the receiver fetches the data from there: one copy
+//   short and middling  the sender copies fragments into the link's slots, the receiver copies them
+//   out large               the sender posts its address, the receiver fetches the data from there:
+//   one copy
 //
 // Cost: alpha + 2 n beta through the slots, 2 alpha + n beta by fetching.
 // Needs: links; fetching where the receiver reaches the sender's memory.
@@ -23,7 +25,7 @@ struct LinkTransfer {
   std::int32_t peer = 0;
   bool sending = false;
   bool done = false;
-  std::byte* data = nullptr;      // read only when sending
+  std::byte* data = nullptr;  // read only when sending
   std::uint64_t bytes = 0;
   std::uint64_t kind = 0;         // what both sides say the message is; must agree
   std::uint64_t moved = 0;        // bytes that have come or gone
@@ -36,7 +38,8 @@ inline constexpr std::uint64_t kFetchBytes = 16 * 1024;
 /// Does what can be done of a send now; true if that was anything.
 template <ThreadGroup Group, class Fabric>
 bool advance_send(const Group& group, Fabric& fabric, LinkTransfer& transfer) {
-  if (transfer.wait_number != 0) return transfer.done = fabric.taken(transfer.peer, transfer.wait_number);
+  if (transfer.wait_number != 0)
+    return transfer.done = fabric.taken(transfer.peer, transfer.wait_number);
   if (!fabric.has_credit(transfer.peer)) return false;
   LinkSlot& slot = fabric.next_outgoing(transfer.peer);
   if (transfer.bytes >= kFetchBytes && fabric.can_fetch(transfer.peer)) {
@@ -59,9 +62,11 @@ bool advance_receive(const Group& group, Fabric& fabric, LinkTransfer& transfer)
   const LinkSlot* slot = fabric.next_incoming(transfer.peer);
   if (slot == nullptr) return false;
   if (slot->kind != transfer.kind) {
-    record_failure(fabric.waits(), WaitOutcome::kMismatch, transfer.peer, transfer.kind, slot->kind);
+    record_failure(fabric.waits(), WaitOutcome::kMismatch, transfer.peer, transfer.kind,
+                   slot->kind);
   } else if (slot->bytes != transfer.bytes) {
-    record_failure(fabric.waits(), WaitOutcome::kWrongSize, transfer.peer, transfer.bytes, slot->bytes);
+    record_failure(fabric.waits(), WaitOutcome::kWrongSize, transfer.peer, transfer.bytes,
+                   slot->bytes);
   }
   if (fabric.failed()) return false;
   std::uint64_t length = transfer.bytes;
@@ -91,7 +96,8 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
       std::uint64_t& turn = fabric.peer(transfer.peer).turn[transfer.sending ? 0 : 1];
       if (transfer.done || turn == round) continue;  // an earlier transfer of the pair comes first
       turn = round;
-      moved |= transfer.sending ? advance_send(group, fabric, transfer) : advance_receive(group, fabric, transfer);
+      moved |= transfer.sending ? advance_send(group, fabric, transfer)
+                                : advance_receive(group, fabric, transfer);
     }
     while (first_open < count && transfers[first_open].done) ++first_open;
     if (first_open == count) return;
@@ -102,8 +108,9 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
     } else if (++idle_rounds < fabric.waits().spins) {
       port::pause();
     } else if (oldest.sending) {
-      const std::uint64_t target =
-          oldest.wait_number != 0 ? oldest.wait_number : fabric.peer(oldest.peer).sent + 1 - kLinkSlots;
+      const std::uint64_t target = oldest.wait_number != 0
+                                       ? oldest.wait_number
+                                       : fabric.peer(oldest.peer).sent + 1 - kLinkSlots;
       patience.rest(fabric.credit_word(oldest.peer), target);
     } else {
       patience.rest(fabric.incoming_word(oldest.peer), fabric.peer(oldest.peer).received + 1);

@@ -1,5 +1,5 @@
-// Channels for users' own algorithms: one-sided access to the peers' buffers, on the host now and in kernels with the same
-// types. examples/ has an all-reduce written with them.
+// Channels for users' own algorithms: one-sided access to the peers' buffers, on the host now and
+// in kernels with the same types. examples/ has an all-reduce written with them.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,11 @@ namespace sluice {
 /// This rank's channels to all ranks of a communicator, over one buffer of each.
 class ChannelSet {
  public:
-  /// The channel to `peer`: local is this rank's buffer, remote the peer's. Valid as long as the communicator. The
-  /// channel to oneself signals and waits for oneself.
-  const MemoryChannel& operator[](int peer) const { return channels_[static_cast<std::size_t>(peer)]; }
+  /// The channel to `peer`: local is this rank's buffer, remote the peer's. Valid as long as the
+  /// communicator. The channel to oneself signals and waits for oneself.
+  const MemoryChannel& operator[](int peer) const {
+    return channels_[static_cast<std::size_t>(peer)];
+  }
   int size() const { return static_cast<int>(channels_.size()); }
 
   explicit ChannelSet(std::vector<MemoryChannel> channels) : channels_(std::move(channels)) {}
@@ -26,11 +28,11 @@ class ChannelSet {
   std::vector<MemoryChannel> channels_;
 };
 
-/// Makes channels among all ranks over `buffer`, `bytes` long on every rank. Collective. The buffer comes from
-/// sluice::alloc (or is any memory when all ranks are threads of one process) and stays the caller's; free it
-/// after the communicator. A wait on a channel that fails ends the communicator: Communicator::error() and
-/// last_error() tell why after the next call on it.
-/// Errors: kInvalidArgument (not such a buffer), kInvalidUsage (sizes differ), and those of a communicator.
+/// Makes channels among all ranks over `buffer`, `bytes` long on every rank. Collective. The buffer
+/// comes from sluice::alloc (or is any memory when all ranks are threads of one process) and stays
+/// the caller's; free it after the communicator. A wait on a channel that fails ends the
+/// communicator: Communicator::error() and last_error() tell why after the next call on it. Errors:
+/// kInvalidArgument (not such a buffer), kInvalidUsage (sizes differ), and those of a communicator.
 Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::size_t bytes);
 
 }  // namespace sluice

@@ -1,22 +1,25 @@
 // The communicator: a fixed group of ranks and the collectives among them.
 //
-// Buffers. Pointers are host memory of any alignment. `count` is in elements. Input and output either are the
-// same place (in place, where a call says how) or do not overlap. On an error the output is undefined and the
-// input, unless in place, untouched. A call with zero elements succeeds and still takes part in the order.
+// Buffers. Pointers are host memory of any alignment. `count` is in elements. Input and output
+// either are the same place (in place, where a call says how) or do not overlap. On an error the
+// output is undefined and the input, unless in place, untouched. A call with zero elements succeeds
+// and still takes part in the order.
 //
-// Order. Every rank of a communicator makes the same calls in the same order with the same count, type,
-// operator and root; send() and receive() pair up per peer in order. A call that does not fit is reported on
-// every rank as kInvalidUsage, naming both calls. A call returns when the rank's output is complete and its
-// buffers are its own again; other ranks may still be working.
+// Order. Every rank of a communicator makes the same calls in the same order with the same count,
+// type, operator and root; send() and receive() pair up per peer in order. A call that does not fit
+// is reported on every rank as kInvalidUsage, naming both calls. A call returns when the rank's
+// output is complete and its buffers are its own again; other ranks may still be working.
 //
-// Threads. One call at a time per communicator (a second one fails with kInvalidUsage); different communicators are
-// independent. abort(), error(), rank() and size() may be called from any thread at any time.
+// Threads. One call at a time per communicator (a second one fails with kInvalidUsage); different
+// communicators are independent. abort(), error(), rank() and size() may be called from any thread
+// at any time.
 //
-// Errors. After the first error a communicator only returns that error; make a new one. A dead rank is
-// reported within two seconds, everything else within Options::timeout. The sentence is in last_error().
+// Errors. After the first error a communicator only returns that error; make a new one. A dead rank
+// is reported within two seconds, everything else within Options::timeout. The sentence is in
+// last_error().
 //
-// Results. The same inputs give the same bits on every rank and in every run, whatever the timing; float16,
-// bfloat16 and the 8-bit floats are added in float32.
+// Results. The same inputs give the same bits on every rank and in every run, whatever the timing;
+// float16, bfloat16 and the 8-bit floats are added in float32.
 #pragma once
 
 #include <chrono>
@@ -35,10 +38,11 @@
 
 namespace sluice {
 
-/// The operator of a reduction, with the scale that ReduceOp::kPreMulSum multiplies this rank's input by.
+/// The operator of a reduction, with the scale that ReduceOp::kPreMulSum multiplies this rank's
+/// input by.
 struct Reduction {
   ReduceOp op = ReduceOp::kSum;
-  double scale = 1.0;              // used for floating-point types
+  double scale = 1.0;               // used for floating-point types
   std::uint64_t integer_scale = 1;  // used for integer types, modulo 2^bits
 
   Reduction(ReduceOp reduce_op) : op(reduce_op) {}
@@ -54,25 +58,28 @@ struct Reduction {
 };
 
 struct Options {
-  /// How long a call waits for its peers before it fails with kTimeout. SLUICE_TIMEOUT_MS overrides.
+  /// How long a call waits for its peers before it fails with kTimeout. SLUICE_TIMEOUT_MS
+  /// overrides.
   std::chrono::milliseconds timeout{30'000};
-  /// "auto", "shm" (staging and mapped buffers between processes) or "loopback" (all ranks in one process).
-  /// SLUICE_TRANSPORT overrides.
+  /// "auto", "shm" (staging and mapped buffers between processes) or "loopback" (all ranks in one
+  /// process). SLUICE_TRANSPORT overrides.
   std::string transport = "auto";
-  /// "all_reduce:ring,broadcast:tree", or one name for every collective that has it; empty: by cost.
-  /// Must be the same on every rank. SLUICE_ALGORITHM overrides.
+  /// "all_reduce:ring,broadcast:tree", or one name for every collective that has it; empty: by
+  /// cost. Must be the same on every rank. SLUICE_ALGORITHM overrides.
   std::string algorithm;
 };
 
 class Communicator {
  public:
-  /// Joins the job of `id` as `rank` of `size`. Every rank calls it; it returns when all have joined.
-  /// Errors: kInvalidArgument (rank or size), kTimeout (naming who is missing), kInvalidUsage (a rank taken
-  /// twice, sizes or versions differ), kRemoteError, kSystemError.
-  static Result<Communicator> create(const UniqueId& id, int rank, int size, const Options& options = {});
+  /// Joins the job of `id` as `rank` of `size`. Every rank calls it; it returns when all have
+  /// joined. Errors: kInvalidArgument (rank or size), kTimeout (naming who is missing),
+  /// kInvalidUsage (a rank taken twice, sizes or versions differ), kRemoteError, kSystemError.
+  static Result<Communicator> create(const UniqueId& id, int rank, int size,
+                                     const Options& options = {});
 
-  /// Joins as the launcher's environment says: torchrun, Slurm, Open MPI, MPICH/PMI, or SLUICE_RANK,
-  /// SLUICE_SIZE and SLUICE_ROOT by hand. Without any of them: a communicator of one rank.
+  /// Joins as the launcher's environment says: torchrun, Slurm, Open MPI, MPICH/PMI, or
+  /// SLUICE_RANK, SLUICE_SIZE and SLUICE_ROOT by hand. Without any of them: a communicator of one
+  /// rank.
   static Result<Communicator> from_environment(const Options& options = {});
 
   Communicator(Communicator&&) noexcept;
@@ -83,49 +90,61 @@ class Communicator {
   int rank() const;
   int size() const;
 
-  /// One new communicator for each `color`, its ranks ordered by `key`, then by rank here. Collective.
-  /// A negative color takes part and gets a communicator without value: test it with valid().
+  /// One new communicator for each `color`, its ranks ordered by `key`, then by rank here.
+  /// Collective. A negative color takes part and gets a communicator without value: test it with
+  /// valid().
   Result<Communicator> split(int color, int key);
   bool valid() const { return impl_ != nullptr; }
 
-  // ---- collectives; p is size() -----------------------------------------------------------------------------
+  // ---- collectives; p is size()
+  // -----------------------------------------------------------------------------
 
   /// output[i] = op over ranks of input[i]; both `count` elements. In place: input == output.
-  Status all_reduce(const void* input, void* output, std::size_t count, DataType type, Reduction reduction);
+  Status all_reduce(const void* input, void* output, std::size_t count, DataType type,
+                    Reduction reduction);
 
   /// input: p blocks of `count`; output: `count` elements, the reduction of block rank().
   /// In place: output == input + rank() * count.
-  Status reduce_scatter(const void* input, void* output, std::size_t count, DataType type, Reduction reduction);
+  Status reduce_scatter(const void* input, void* output, std::size_t count, DataType type,
+                        Reduction reduction);
 
-  /// input: `count` elements; output: p blocks of `count` in rank order. In place: input == output + rank() * count.
+  /// input: `count` elements; output: p blocks of `count` in rank order. In place: input == output
+  /// + rank() * count.
   Status all_gather(const void* input, void* output, std::size_t count, DataType type);
 
-  /// root's `count` elements to everybody's output. `input` is read on root only. In place: input == output.
+  /// root's `count` elements to everybody's output. `input` is read on root only. In place: input
+  /// == output.
   Status broadcast(const void* input, void* output, std::size_t count, DataType type, int root);
 
   /// Like all_reduce, but only root's output is written (elsewhere it may be nullptr).
-  Status reduce(const void* input, void* output, std::size_t count, DataType type, Reduction reduction, int root);
+  Status reduce(const void* input, void* output, std::size_t count, DataType type,
+                Reduction reduction, int root);
 
-  /// Everybody's `count` elements to root's p blocks. In place on root: input == output + root * count.
+  /// Everybody's `count` elements to root's p blocks. In place on root: input == output + root *
+  /// count.
   Status gather(const void* input, void* output, std::size_t count, DataType type, int root);
 
-  /// Block r of root's p blocks of `count` to rank r. In place on root: output == input + root * count.
+  /// Block r of root's p blocks of `count` to rank r. In place on root: output == input + root *
+  /// count.
   Status scatter(const void* input, void* output, std::size_t count, DataType type, int root);
 
   /// Block r of the input (p blocks of `count`) to block rank() of rank r's output. Not in place.
   Status all_to_all(const void* input, void* output, std::size_t count, DataType type);
 
   /// all_gather with counts[r] elements from rank r at output + displacements[r] (elements).
-  /// `counts` and `displacements` have p entries and are the same on every rank. `input` has counts[rank()].
+  /// `counts` and `displacements` have p entries and are the same on every rank. `input` has
+  /// counts[rank()].
   Status all_gather_v(const void* input, void* output, std::span<const std::size_t> counts,
                       std::span<const std::size_t> displacements, DataType type);
 
-  /// reduce_scatter with counts[r] elements for rank r: input holds the blocks one behind the other.
-  Status reduce_scatter_v(const void* input, void* output, std::span<const std::size_t> counts, DataType type,
-                          Reduction reduction);
+  /// reduce_scatter with counts[r] elements for rank r: input holds the blocks one behind the
+  /// other.
+  Status reduce_scatter_v(const void* input, void* output, std::span<const std::size_t> counts,
+                          DataType type, Reduction reduction);
 
-  /// send_counts[r] elements at input + send_displacements[r] go to rank r; receive_counts[r] elements from
-  /// rank r land at output + receive_displacements[r]. What r sends here must equal what is received from r.
+  /// send_counts[r] elements at input + send_displacements[r] go to rank r; receive_counts[r]
+  /// elements from rank r land at output + receive_displacements[r]. What r sends here must equal
+  /// what is received from r.
   Status all_to_all_v(const void* input, std::span<const std::size_t> send_counts,
                       std::span<const std::size_t> send_displacements, void* output,
                       std::span<const std::size_t> receive_counts,
@@ -134,10 +153,11 @@ class Communicator {
   /// Returns when every rank has called it.
   Status barrier();
 
-  // ---- point to point ---------------------------------------------------------------------------------------
+  // ---- point to point
+  // ---------------------------------------------------------------------------------------
 
-  /// One half of a message. peer == rank() is allowed: a send to oneself pairs with a receive from oneself in
-  /// the same exchange().
+  /// One half of a message. peer == rank() is allowed: a send to oneself pairs with a receive from
+  /// oneself in the same exchange().
   struct Transfer {
     enum class Direction : std::uint8_t { kSend, kReceive } direction;
     int peer;
@@ -147,14 +167,16 @@ class Communicator {
     DataType type = DataType::kUint8;
   };
 
-  /// All transfers at once, progressing together, so no order of calls on the ranks can dead-lock. Several
-  /// transfers of one direction with one peer pair in their order. Not a collective: only the ranks named take part.
+  /// All transfers at once, progressing together, so no order of calls on the ranks can dead-lock.
+  /// Several transfers of one direction with one peer pair in their order. Not a collective: only
+  /// the ranks named take part.
   Status exchange(std::span<const Transfer> transfers);
 
   Status send(const void* source, std::size_t count, DataType type, int peer);
   Status receive(void* destination, std::size_t count, DataType type, int peer);
 
-  // ---- failure ----------------------------------------------------------------------------------------------
+  // ---- failure
+  // ----------------------------------------------------------------------------------------------
 
   /// Ends every call in flight, here and on the other ranks, with kAborted. Any thread.
   Status abort();
@@ -176,8 +198,10 @@ class Communicator {
 template <class T>
 constexpr DataType data_type_of() {
   using U = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<U, float>) return DataType::kFloat32;
-  else if constexpr (std::is_same_v<U, double>) return DataType::kFloat64;
+  if constexpr (std::is_same_v<U, float>)
+    return DataType::kFloat32;
+  else if constexpr (std::is_same_v<U, double>)
+    return DataType::kFloat64;
   else if constexpr (std::is_integral_v<U> && sizeof(U) == 1)
     return std::is_signed_v<U> ? DataType::kInt8 : DataType::kUint8;
   else if constexpr (std::is_integral_v<U> && sizeof(U) == 4)

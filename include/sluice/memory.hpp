@@ -1,7 +1,8 @@
 // Memory that peers can reach.
 //
-// Any memory may be passed to a collective. Buffers from alloc() are faster from about 64 KiB up: other
-// processes map them, so data moves once, without staging. The content is ordinary memory to its owner.
+// Any memory may be passed to a collective. Buffers from alloc() are faster from about 64 KiB up:
+// other processes map them, so data moves once, without staging. The content is ordinary memory to
+// its owner.
 #pragma once
 
 #include <cstddef>
@@ -12,12 +13,13 @@
 
 namespace sluice {
 
-/// `bytes` of zeroed memory, page aligned, in huge pages when the system has them. Free with free().
-/// Thread-safe. Errors: kInvalidArgument (0 bytes), kSystemError (no memory, no descriptors).
+/// `bytes` of zeroed memory, page aligned, in huge pages when the system has them. Free with
+/// free(). Thread-safe. Errors: kInvalidArgument (0 bytes), kSystemError (no memory, no
+/// descriptors).
 Result<void*> alloc(std::size_t bytes);
 
-/// Gives memory from alloc() back. No collective may be using it. nullptr is fine; a pointer that alloc() did
-/// not return is kInvalidArgument and frees nothing. Thread-safe.
+/// Gives memory from alloc() back. No collective may be using it. nullptr is fine; a pointer that
+/// alloc() did not return is kInvalidArgument and frees nothing. Thread-safe.
 Status free(void* pointer);
 
 /// Owns alloc() memory for `count` elements of T.

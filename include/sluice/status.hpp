@@ -1,9 +1,9 @@
 // Errors: Status, Result<T>, and the text of the last error.
 //
-// A Status is two words: a code, the operating system's error number, and a pointer to a static sentence. It
-// never allocates, so data paths return it. The full story (rank, peer, collective, sequence number, expected,
-// found) is text: the function that detects an error logs it once and leaves it in last_error(); callers only
-// pass the Status on.
+// A Status is two words: a code, the operating system's error number, and a pointer to a static
+// sentence. It never allocates, so data paths return it. The full story (rank, peer, collective,
+// sequence number, expected, found) is text: the function that detects an error logs it once and
+// leaves it in last_error(); callers only pass the Status on.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,9 @@ enum class Errc : std::uint16_t {
   kSystemError = 2,      // the operating system refused; os_error() says why
   kInternalError = 3,    // a bug in Sluice
   kInvalidArgument = 4,  // the caller passed something wrong; nothing was changed
-  kInvalidUsage = 5,     // the calls do not fit each other: ranks disagree, wrong order, communicator in use
-  kRemoteError = 6,      // a peer died, closed its connection or reported an error
+  kInvalidUsage =
+      5,  // the calls do not fit each other: ranks disagree, wrong order, communicator in use
+  kRemoteError = 6,  // a peer died, closed its connection or reported an error
   kInProgress = 7,
   kTimeout = 8,  // the deadline passed
   kAborted = 9,  // abort() was called here or on another rank

@@ -1,5 +1,5 @@
-// Element types and reduction operators. The numbers are those of ncclDataType_t and ncclRedOp_t, so that
-// the NCCL door casts instead of translating.
+// Element types and reduction operators. The numbers are those of ncclDataType_t and ncclRedOp_t,
+// so that the NCCL door casts instead of translating.
 #pragma once
 
 #include <cstddef>
@@ -40,24 +40,21 @@ constexpr std::size_t size_in_bytes(DataType type) {
     case DataType::kInt8:
     case DataType::kUint8:
     case DataType::kFloat8E4M3:
-    case DataType::kFloat8E5M2:
-      return 1;
+    case DataType::kFloat8E5M2: return 1;
     case DataType::kFloat16:
-    case DataType::kBfloat16:
-      return 2;
+    case DataType::kBfloat16: return 2;
     case DataType::kInt32:
     case DataType::kUint32:
-    case DataType::kFloat32:
-      return 4;
+    case DataType::kFloat32: return 4;
     case DataType::kInt64:
     case DataType::kUint64:
-    case DataType::kFloat64:
-      return 8;
+    case DataType::kFloat64: return 8;
   }
   return 0;
 }
 
-/// The name used in logs, JSON, on sluice-perf's command line (nccl-tests' names): "float", "sum"; "unknown" outside the enumeration.
+/// The name used in logs, JSON, on sluice-perf's command line (nccl-tests' names): "float", "sum";
+/// "unknown" outside the enumeration.
 constexpr std::string_view name(DataType type) {
   switch (type) {
     case DataType::kInt8: return "int8";

@@ -8,15 +8,15 @@
 
 namespace sluice {
 
-/// 128 bytes: where the rendezvous listens and the job's random secret. Whoever holds it can join the job, so
-/// treat it like a password. Plain bytes: copy it, send it, write it to a file of mode 0600.
+/// 128 bytes: where the rendezvous listens and the job's random secret. Whoever holds it can join
+/// the job, so treat it like a password. Plain bytes: copy it, send it, write it to a file of mode
+/// 0600.
 struct UniqueId {
   std::array<std::byte, 128> bytes{};
 
-  /// Makes an id and starts its rendezvous on a thread of this process, which must stay alive until every rank
-  /// has joined. Listens on SLUICE_ROOT_ADDRESS if set, else on the address of the default route (loopback
-  /// where there is none).
-  /// Errors: kSystemError (no socket to be had).
+  /// Makes an id and starts its rendezvous on a thread of this process, which must stay alive until
+  /// every rank has joined. Listens on SLUICE_ROOT_ADDRESS if set, else on the address of the
+  /// default route (loopback where there is none). Errors: kSystemError (no socket to be had).
   static Result<UniqueId> create();
 };
 

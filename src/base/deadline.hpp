@@ -10,7 +10,9 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  static Deadline after(std::chrono::nanoseconds duration) { return Deadline(Clock::now() + duration); }
+  static Deadline after(std::chrono::nanoseconds duration) {
+    return Deadline(Clock::now() + duration);
+  }
 
   bool passed() const { return Clock::now() >= at_; }
   /// For poll(2): milliseconds left, rounded up, at least 0.

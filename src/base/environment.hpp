@@ -12,7 +12,8 @@ std::string text(const char* variable, const char* otherwise);
 
 std::optional<std::string> text(const char* variable);
 
-/// The variable as a whole number; nothing when it is unset, empty, or (with a warning) not a number.
+/// The variable as a whole number; nothing when it is unset, empty, or (with a warning) not a
+/// number.
 std::optional<std::int64_t> number(const char* variable);
 
 }  // namespace sluice::environment

@@ -36,7 +36,8 @@ Status fail(Errc code, const char* what, std::string text, int os_error) {
 }
 
 Status fail_os(const char* what, std::string text, int os_error) {
-  return fail(Errc::kSystemError, what, fmt::format("{}: {}", text, std::strerror(os_error)), os_error);
+  return fail(Errc::kSystemError, what, fmt::format("{}: {}", text, std::strerror(os_error)),
+              os_error);
 }
 
 }  // namespace sluice

@@ -1,4 +1,5 @@
-// Making errors: the detector of an error calls fail() once; everybody above returns the Status it got.
+// Making errors: the detector of an error calls fail() once; everybody above returns the Status it
+// got.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,7 +10,8 @@
 
 namespace sluice {
 
-/// Logs `text` at error level, keeps it for last_error() and returns a Status whose what() is `what`.
+/// Logs `text` at error level, keeps it for last_error() and returns a Status whose what() is
+/// `what`.
 Status fail(Errc code, const char* what, std::string text, int os_error = 0);
 
 /// fail() for a failed system call: the text gets ": <strerror(os_error)>".
@@ -20,15 +22,15 @@ void set_last_error(std::string text);
 
 }  // namespace sluice
 
-#define SLUICE_TRY(expression)                                        \
-  do {                                                                \
-    if (::sluice::Status sluice_try = (expression); !sluice_try.ok()) \
-      return sluice_try;                                              \
+#define SLUICE_TRY(expression)                                                           \
+  do {                                                                                   \
+    if (::sluice::Status sluice_try = (expression); !sluice_try.ok()) return sluice_try; \
   } while (false)
 
 #define SLUICE_CONCAT_(a, b) a##b
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_(a, b)
-/// SLUICE_TRY_ASSIGN(auto fd, open_it()): returns the error, or moves the value into the declaration.
+/// SLUICE_TRY_ASSIGN(auto fd, open_it()): returns the error, or moves the value into the
+/// declaration.
 #define SLUICE_TRY_ASSIGN(declaration, expression) \
   SLUICE_TRY_ASSIGN_(SLUICE_CONCAT(sluice_result_, __LINE__), declaration, expression)
 #define SLUICE_TRY_ASSIGN_(result, declaration, expression) \

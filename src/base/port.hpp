@@ -1,7 +1,9 @@
-// The one file that names a compiler. Everything that differs between a host thread, a CUDA kernel and a HIP
-// kernel is here: how a function is marked, how a flag is read and written, how a spin rests.
+// The one file that names a compiler. Everything that differs between a host thread, a CUDA kernel
+// and a HIP kernel is here: how a function is marked, how a flag is read and written, how a spin
+// rests.
 //
-// Flags are 64-bit words shared with other ranks; system scope, because a peer may be another device or host thread.
+// Flags are 64-bit words shared with other ranks; system scope, because a peer may be another
+// device or host thread.
 #pragma once
 
 #include <cstddef>
@@ -34,10 +36,12 @@ namespace sluice::port {
 #if defined(SLUICE_HOST)
 
 inline std::uint64_t load_acquire(const std::uint64_t* word) {
-  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word)).load(std::memory_order_acquire);
+  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word))
+      .load(std::memory_order_acquire);
 }
 inline std::uint64_t load_relaxed(const std::uint64_t* word) {
-  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word)).load(std::memory_order_relaxed);
+  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word))
+      .load(std::memory_order_relaxed);
 }
 inline void store_release(std::uint64_t* word, std::uint64_t value) {
   std::atomic_ref<std::uint64_t>(*word).store(value, std::memory_order_release);
@@ -83,10 +87,12 @@ __device__ inline void pause() { __nanosleep(32); }
 #else  // SLUICE_DEVICE_HIP
 
 __device__ inline std::uint64_t load_acquire(const std::uint64_t* word) {
-  return __hip_atomic_load(const_cast<std::uint64_t*>(word), __ATOMIC_ACQUIRE, __HIP_MEMORY_SCOPE_SYSTEM);
+  return __hip_atomic_load(const_cast<std::uint64_t*>(word), __ATOMIC_ACQUIRE,
+                           __HIP_MEMORY_SCOPE_SYSTEM);
 }
 __device__ inline std::uint64_t load_relaxed(const std::uint64_t* word) {
-  return __hip_atomic_load(const_cast<std::uint64_t*>(word), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+  return __hip_atomic_load(const_cast<std::uint64_t*>(word), __ATOMIC_RELAXED,
+                           __HIP_MEMORY_SCOPE_SYSTEM);
 }
 __device__ inline void store_release(std::uint64_t* word, std::uint64_t value) {
   __hip_atomic_store(word, value, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM);

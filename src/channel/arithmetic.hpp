@@ -10,12 +10,13 @@
 
 namespace sluice {
 
-/// destinations[d] = sources[0] op sources[1] op ..., `bytes` of each, by all threads of `group` (not a barrier). `last`: the
-/// operands complete the reduction, so what belongs at its end (an average's division) is done now.
-/// Bit d of `streaming_mask`: write destination d past the caches.
+/// destinations[d] = sources[0] op sources[1] op ..., `bytes` of each, by all threads of `group`
+/// (not a barrier). `last`: the operands complete the reduction, so what belongs at its end (an
+/// average's division) is done now. Bit d of `streaming_mask`: write destination d past the caches.
 template <class A>
-concept Arithmetic = requires(const A& arithmetic, const struct HostThread& group, void* const* destinations,
-                              const void* const* sources, unsigned n, std::uint64_t bytes, bool last) {
+concept Arithmetic = requires(const A& arithmetic, const struct HostThread& group,
+                              void* const* destinations, const void* const* sources, unsigned n,
+                              std::uint64_t bytes, bool last) {
   arithmetic.reduce(group, destinations, n, sources, n, bytes, last, n);
 };
 
@@ -25,8 +26,9 @@ struct HostArithmetic {
   std::uint32_t elem_bytes = 1;
   std::uint32_t divisor = 1;  // kAverage: the number of ranks
 
-  void reduce(const HostThread&, void* const* destinations, unsigned destination_count, const void* const* sources,
-              unsigned source_count, std::uint64_t bytes, bool last, unsigned streaming_mask) const {
+  void reduce(const HostThread&, void* const* destinations, unsigned destination_count,
+              const void* const* sources, unsigned source_count, std::uint64_t bytes, bool last,
+              unsigned streaming_mask) const {
     if (bytes == 0) return;
     function({.destinations = destinations,
               .destination_count = destination_count,
@@ -46,11 +48,12 @@ struct TypedArithmetic {
 
   template <ThreadGroup Group>
   SLUICE_FN void reduce(const Group& group, void* const* destinations, unsigned destination_count,
-                        const void* const* sources, unsigned source_count, std::uint64_t bytes, bool /*last*/,
-                        unsigned /*streaming_mask*/) const {
+                        const void* const* sources, unsigned source_count, std::uint64_t bytes,
+                        bool /*last*/, unsigned /*streaming_mask*/) const {
     for (std::uint64_t i = group.rank(); i < bytes / sizeof(T); i += group.size()) {
       T sum = static_cast<const T*>(sources[0])[i];
-      for (unsigned s = 1; s < source_count; ++s) sum = op(sum, static_cast<const T*>(sources[s])[i]);
+      for (unsigned s = 1; s < source_count; ++s)
+        sum = op(sum, static_cast<const T*>(sources[s])[i]);
       for (unsigned d = 0; d < destination_count; ++d) static_cast<T*>(destinations[d])[i] = sum;
     }
   }

@@ -10,8 +10,9 @@
 
 namespace sluice {
 
-/// destination[0, bytes) = source[0, bytes) by all threads of `group`; any alignment, no overlap. Not a barrier.
-/// `streaming`: past the caches, for large destinations that nobody reads soon (host; a hint elsewhere).
+/// destination[0, bytes) = source[0, bytes) by all threads of `group`; any alignment, no overlap.
+/// Not a barrier. `streaming`: past the caches, for large destinations that nobody reads soon
+/// (host; a hint elsewhere).
 template <ThreadGroup Group>
 SLUICE_FN void copy(const Group& group, void* destination, const void* source, std::uint64_t bytes,
                     bool streaming = false) {
@@ -24,15 +25,19 @@ SLUICE_FN void copy(const Group& group, void* destination, const void* source, s
     compute::copy(destination, source, bytes);
 #else
   static_cast<void>(streaming);
-  struct alignas(16) Vector { std::uint64_t half[2]; };
+  struct alignas(16) Vector {
+    std::uint64_t half[2];
+  };
   auto* to = static_cast<std::byte*>(destination);
   const auto* from = static_cast<const std::byte*>(source);
   std::uint64_t vectors = 0;
-  if (((reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) % sizeof(Vector)) == 0)
+  if (((reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) %
+       sizeof(Vector)) == 0)
     vectors = bytes / sizeof(Vector);
   for (std::uint64_t i = group.rank(); i < vectors; i += group.size())
     reinterpret_cast<Vector*>(to)[i] = reinterpret_cast<const Vector*>(from)[i];
-  for (std::uint64_t i = vectors * sizeof(Vector) + group.rank(); i < bytes; i += group.size()) to[i] = from[i];
+  for (std::uint64_t i = vectors * sizeof(Vector) + group.rank(); i < bytes; i += group.size())
+    to[i] = from[i];
 #endif
 }
 

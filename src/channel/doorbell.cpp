@@ -17,12 +17,15 @@ long futex(std::uint32_t* word, int operation, std::uint32_t value, const timesp
   return syscall(SYS_futex, word, operation, value, timeout, nullptr, 0);
 }
 
-std::atomic_ref<std::uint32_t> atomic(std::uint32_t& word) { return std::atomic_ref<std::uint32_t>(word); }
+std::atomic_ref<std::uint32_t> atomic(std::uint32_t& word) {
+  return std::atomic_ref<std::uint32_t>(word);
+}
 
 }  // namespace
 
 void prepare_doorbells() noexcept {
-  static const long registered = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+  static const long registered =
+      syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
   static_cast<void>(registered);
 }
 

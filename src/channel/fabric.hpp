@@ -1,12 +1,12 @@
 // Fabric: what a schedule may call. One rank's view of its peers' segments during an operation.
 //
-// Every verb is called by all threads of the group with the same arguments. Verbs never fail visibly: after the first
-// failed wait they do nothing that could harm a peer and the schedule runs to its end; the launcher then finds
-// failed(). The four ways to move data, by size:
+// Every verb is called by all threads of the group with the same arguments. Verbs never fail
+// visibly: after the first failed wait they do nothing that could harm a peer and the schedule runs
+// to its end; the launcher then finds failed(). The four ways to move data, by size:
 //
 //   packets    up to kPacketBytes: data and flag in one line, no other synchronisation
-//   stage      through this rank's staging slots, which peers read; lanes say how far each rank has come
-//   links      messages between two ranks through a ring of slots; works where only puts exist
+//   stage      through this rank's staging slots, which peers read; lanes say how far each rank has
+//   come links      messages between two ranks through a ring of slots; works where only puts exist
 //   direct     from and to the users' own buffers, where peers can reach them
 #pragma once
 
@@ -31,9 +31,11 @@ class Fabric : public Links {
 
   SLUICE_FN std::uint64_t epoch() const { return epoch_; }
 
-  // ---- operations -----------------------------------------------------------------------------------------
+  // ---- operations
+  // -----------------------------------------------------------------------------------------
 
-  /// Enters the next operation; by one thread, before the schedule. The record is what peers compare theirs with.
+  /// Enters the next operation; by one thread, before the schedule. The record is what peers
+  /// compare theirs with.
   SLUICE_FN void begin(const OperationRecord& record) {
     epoch_ = record.epoch;
     signature_ = record.signature;
@@ -45,25 +47,29 @@ class Fabric : public Links {
     port::store_relaxed(&entry.count, record.count);
     port::store_relaxed(&entry.call, record.call);
     port::store_relaxed(&entry.root, record.root);
-    // Pairs with wait_started(): whoever sees it may overwrite what this rank read in earlier operations.
+    // Pairs with wait_started(): whoever sees it may overwrite what this rank read in earlier
+    // operations.
     port::store_release(&header(rank()).lanes[kStarted].value, epoch_);
   }
 
-  /// Leaves the operation; by one thread, after the schedule. Returns how many epochs it took: more than one only when
-  /// its steps outgrew the bits of a lane.
+  /// Leaves the operation; by one thread, after the schedule. Returns how many epochs it took: more
+  /// than one only when its steps outgrew the bits of a lane.
   SLUICE_FN std::uint64_t end() {
     const std::uint64_t carried = steps_ >> kStepBits;
     if (carried != 0)
-      for (std::uint64_t* used : {&packets_used_[turn()], &stage_used_[parity()], &exposure_used_[parity()]})
+      for (std::uint64_t* used :
+           {&packets_used_[turn()], &stage_used_[parity()], &exposure_used_[parity()]})
         if (*used == epoch_) *used += carried;
     return 1 + carried;
   }
 
-  // ---- packets --------------------------------------------------------------------------------------------
+  // ---- packets
+  // --------------------------------------------------------------------------------------------
 
   /// `bytes` <= kPacketBytes to everybody; read with receive_broadcast_packets().
   template <ThreadGroup Group>
-  SLUICE_FN void broadcast_packets(const Group& group, const std::byte* source, std::uint64_t bytes) {
+  SLUICE_FN void broadcast_packets(const Group& group, const std::byte* source,
+                                   std::uint64_t bytes) {
     for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_packets_);
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
@@ -72,7 +78,8 @@ class Fabric : public Links {
 
   /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
   template <ThreadGroup Group>
-  SLUICE_FN void put_packets(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
+  SLUICE_FN void put_packets(const Group& group, std::int32_t to, const std::byte* source,
+                             std::uint64_t bytes) {
     wait_left(to, last_packets_);
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
@@ -88,13 +95,16 @@ class Fabric : public Links {
 
   /// The peer's packets to this rank; valid until the end of the operation.
   template <ThreadGroup Group>
-  SLUICE_FN const std::byte* receive_packets(const Group& group, std::int32_t from, std::uint64_t bytes) {
+  SLUICE_FN const std::byte* receive_packets(const Group& group, std::int32_t from,
+                                             std::uint64_t bytes) {
     return unpack(group, from, packet_lines_of(from, rank()), bytes);
   }
 
-  // ---- stage ----------------------------------------------------------------------------------------------
+  // ---- stage
+  // ----------------------------------------------------------------------------------------------
 
-  /// Takes the half of the stage that belongs to this epoch; the other half may still be read by slow peers.
+  /// Takes the half of the stage that belongs to this epoch; the other half may still be read by
+  /// slow peers.
   template <ThreadGroup Group>
   SLUICE_FN std::byte* stage_half(const Group& group) {
     if (group.rank() == 0)
@@ -112,7 +122,8 @@ class Fabric : public Links {
   SLUICE_FN void open_stage(const Group& group, std::uint64_t slots, std::uint64_t slot_bytes) {
     slots_ = slots;
     slot_bytes_ = slot_bytes;
-    const std::uint64_t last_use = stage_used_[0] > stage_used_[1] ? stage_used_[0] : stage_used_[1];
+    const std::uint64_t last_use =
+        stage_used_[0] > stage_used_[1] ? stage_used_[0] : stage_used_[1];
     if (group.rank() == 0)
       for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_use);
     group.sync();
@@ -128,7 +139,8 @@ class Fabric : public Links {
     if (step >= slots_) wait_for(group, reader, kConsumed, step - slots_ + 1);
   }
 
-  /// Says that this rank has come to `steps` in `lane`; what it wrote before is visible to whoever waits for it.
+  /// Says that this rank has come to `steps` in `lane`; what it wrote before is visible to whoever
+  /// waits for it.
   template <ThreadGroup Group>
   SLUICE_FN void publish(const Group& group, LaneName lane, std::uint64_t steps) {
     group.sync();
@@ -142,7 +154,8 @@ class Fabric : public Links {
 
   /// Waits until `from` has come to `steps` in `lane` of this operation.
   template <ThreadGroup Group>
-  SLUICE_FN void wait_for(const Group& group, std::int32_t from, LaneName lane, std::uint64_t steps) {
+  SLUICE_FN void wait_for(const Group& group, std::int32_t from, LaneName lane,
+                          std::uint64_t steps) {
     if (group.rank() == 0 && from != rank()) {
       const Lane& theirs = header(from).lanes[lane];
       const std::uint64_t target = (epoch_ << kStepBits) + steps;
@@ -155,7 +168,8 @@ class Fabric : public Links {
     group.sync();
   }
 
-  // ---- direct ---------------------------------------------------------------------------------------------
+  // ---- direct
+  // ---------------------------------------------------------------------------------------------
 
   /// Shows this rank's buffers to its peers for the length of this operation. By one thread.
   SLUICE_FN void expose(const ExposedBuffer& input, const ExposedBuffer& output) {
@@ -178,7 +192,8 @@ class Fabric : public Links {
     return failed() ? nullptr : &theirs;
   }
 
-  /// The peer's exposed buffer, where it is mapped (the algorithm's `needs_direct` says that it must be).
+  /// The peer's exposed buffer, where it is mapped (the algorithm's `needs_direct` says that it
+  /// must be).
   SLUICE_FN std::byte* exposed(std::int32_t rank, PeerBuffer which) const {
     return peer(rank).exposed[static_cast<unsigned>(which)];
   }
@@ -190,7 +205,8 @@ class Fabric : public Links {
     if (bytes == 0 || failed()) return;
     if (const std::byte* mapped = exposed(from, which))
       return copy(group, destination, mapped + offset, bytes, streaming(bytes));
-    fetch(group, from, peer(from).address[static_cast<unsigned>(which)] + offset, destination, bytes);
+    fetch(group, from, peer(from).address[static_cast<unsigned>(which)] + offset, destination,
+          bytes);
   }
 
   /// The peer's exposed buffer [offset, + bytes) = source[0, bytes).
@@ -198,7 +214,8 @@ class Fabric : public Links {
   SLUICE_FN void put(const Group& group, std::int32_t to, PeerBuffer which, std::uint64_t offset,
                      const std::byte* source, std::uint64_t bytes) {
     if (bytes == 0 || failed()) return;
-    if (std::byte* mapped = exposed(to, which)) return copy(group, mapped + offset, source, bytes, streaming(bytes));
+    if (std::byte* mapped = exposed(to, which))
+      return copy(group, mapped + offset, source, bytes, streaming(bytes));
 #if defined(SLUICE_HOST)
     const std::uint64_t address = peer(to).address[static_cast<unsigned>(which)] + offset;
     parts_.private_memory.write(parts_.private_memory.context, to, source, address, bytes);
@@ -207,12 +224,14 @@ class Fabric : public Links {
 
   /// Whether fetch() can read `from`'s private memory.
   SLUICE_FN bool can_fetch(std::int32_t from) const { return peer(from).reach != Reach::kNone; }
-  /// destination[0, bytes) = what lies at `address` in `from`'s address space, which it has told us.
+  /// destination[0, bytes) = what lies at `address` in `from`'s address space, which it has told
+  /// us.
   template <ThreadGroup Group>
-  SLUICE_FN void fetch(const Group& group, std::int32_t from, std::uint64_t address, std::byte* destination,
-                       std::uint64_t bytes) {
+  SLUICE_FN void fetch(const Group& group, std::int32_t from, std::uint64_t address,
+                       std::byte* destination, std::uint64_t bytes) {
     if (peer(from).reach == Reach::kSame)
-      return copy(group, destination, reinterpret_cast<const std::byte*>(address), bytes, streaming(bytes));
+      return copy(group, destination, reinterpret_cast<const std::byte*>(address), bytes,
+                  streaming(bytes));
 #if defined(SLUICE_HOST)
     parts_.private_memory.read(parts_.private_memory.context, from, destination, address, bytes);
 #endif
@@ -238,14 +257,17 @@ class Fabric : public Links {
     if (peer(from).known_epoch < epoch) peer(from).known_epoch = epoch;
   }
 
-  /// Waits until `reader` has left operation `epoch`. Usually known from what it sent since; else its lane says so.
+  /// Waits until `reader` has left operation `epoch`. Usually known from what it sent since; else
+  /// its lane says so.
   SLUICE_FN void wait_left(std::int32_t reader, std::uint64_t epoch) {
     if (peer(reader).known_epoch > epoch || reader == rank() || epoch == 0) return;
-    learn(reader, wait_at_least(*parts_.waits, &header(reader).lanes[kStarted].value, epoch + 1, reader));
+    learn(reader,
+          wait_at_least(*parts_.waits, &header(reader).lanes[kStarted].value, epoch + 1, reader));
   }
 
   SLUICE_FN void check_signature(std::int32_t from, std::uint64_t theirs) {
-    if (theirs != signature_) record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, theirs);
+    if (theirs != signature_)
+      record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, theirs);
   }
 
   template <ThreadGroup Group>
@@ -258,7 +280,8 @@ class Fabric : public Links {
       seen = wait_at_least(*parts_.waits, &lines->tag, tag & ~0xffffull, from);
     } else {
       std::byte* scratch = parts_.scratch + static_cast<std::uint64_t>(from) * kPacketBytes;
-      seen = sluice::receive_packets(group, *parts_.waits, lines, scratch, bytes, tag & ~0xffffull, from);
+      seen = sluice::receive_packets(group, *parts_.waits, lines, scratch, bytes, tag & ~0xffffull,
+                                     from);
       payload = scratch;
     }
     if (seen != tag) {
@@ -270,12 +293,11 @@ class Fabric : public Links {
     return payload;
   }
 
-
   std::uint64_t epoch_ = 0;
-  std::uint64_t steps_ = 0;         // the farthest that this rank came in a lane
-  std::uint64_t last_packets_ = 0;  // the packets' last use before this operation
+  std::uint64_t steps_ = 0;                        // the farthest that this rank came in a lane
+  std::uint64_t last_packets_ = 0;                 // the packets' last use before this operation
   std::uint64_t packets_used_[kPacketTurns] = {};  // epoch of the last use
-  std::uint64_t stage_used_[2] = {};  // by parity
+  std::uint64_t stage_used_[2] = {};               // by parity
   std::uint64_t exposure_used_[2] = {};
   std::uint64_t slots_ = 1;
   std::uint64_t slot_bytes_ = 0;

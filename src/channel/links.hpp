@@ -1,5 +1,5 @@
-// Links: messages between two ranks through a ring of slots in the receiver's segment. They ask for nothing but puts
-// and signals, so schedules over links run on every transport.
+// Links: messages between two ranks through a ring of slots in the receiver's segment. They ask for
+// nothing but puts and signals, so schedules over links run on every transport.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,12 @@ class Links : public RankView {
  public:
   using RankView::RankView;
 
-  /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send to each other before
-  /// either receives, keep `bytes` <= kPieceBytes.
+  /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send
+  /// to each other before either receives, keep `bytes` <= kPieceBytes.
   static constexpr std::uint64_t kPieceBytes = 2 * LinkSlot::kDataBytes;
   template <ThreadGroup Group>
-  SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source, std::uint64_t bytes) {
+  SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
+                      std::uint64_t bytes) {
     FabricPeer& link = peer(to);
     for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
       if (group.rank() == 0 && link.sent >= kLinkSlots)
@@ -37,11 +38,12 @@ class Links : public RankView {
 
   /// Receives `bytes` from `from` and hands each fragment to consume(offset, data, fragment_bytes).
   template <ThreadGroup Group, class Consume>
-  SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes, Consume consume) {
+  SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes,
+                         Consume consume) {
     for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
       const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-      if (group.rank() == 0 &&
-          wait_at_least(*parts_.waits, &slot.tag, peer(from).received + 1, from) > peer(from).received) {
+      if (group.rank() == 0 && wait_at_least(*parts_.waits, &slot.tag, peer(from).received + 1,
+                                             from) > peer(from).received) {
         if (slot.kind != signature_ || slot.bytes != bytes)
           record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, slot.kind);
       }
@@ -54,25 +56,30 @@ class Links : public RankView {
 
   /// receive() into `destination`.
   template <ThreadGroup Group>
-  SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination, std::uint64_t bytes) {
-    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
-      copy(group, destination + offset, data, length);
-    });
+  SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination,
+                              std::uint64_t bytes) {
+    receive(group, from, bytes,
+            [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
+              copy(group, destination + offset, data, length);
+            });
   }
 
   /// destination = received op own, or own op received when `own_first`; the order fixes the bits.
   template <ThreadGroup Group, class Arithmetic>
   SLUICE_FN void receive_reduce(const Group& group, const Arithmetic& arithmetic, std::int32_t from,
-                                const std::byte* own, std::byte* destination, std::uint64_t bytes, bool own_first,
-                                bool last = false) {
-    receive(group, from, bytes, [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
-      const void* operands[2] = {own_first ? own + offset : data, own_first ? data : own + offset};
-      void* to[1] = {destination + offset};
-      arithmetic.reduce(group, to, 1, operands, 2, length, last, 0);
-    });
+                                const std::byte* own, std::byte* destination, std::uint64_t bytes,
+                                bool own_first, bool last = false) {
+    receive(group, from, bytes,
+            [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
+              const void* operands[2] = {own_first ? own + offset : data,
+                                         own_first ? data : own + offset};
+              void* to[1] = {destination + offset};
+              arithmetic.reduce(group, to, 1, operands, 2, length, last, 0);
+            });
   }
 
-  // The pieces of a link, for exchange() in algorithms/send_receive, which drives many links at once.
+  // The pieces of a link, for exchange() in algorithms/send_receive, which drives many links at
+  // once.
 
   /// Whether send() of a fragment to `to` would not wait.
   SLUICE_FN bool has_credit(std::int32_t to) const {
@@ -86,7 +93,9 @@ class Links : public RankView {
   /// A number that no earlier round of exchange() had.
   SLUICE_FN std::uint64_t next_round() { return ++rounds_; }
   /// The word that has_credit(), taken() or next_incoming() looks at.
-  SLUICE_FN const std::uint64_t* credit_word(std::int32_t to) const { return &credit(rank(), to).consumed; }
+  SLUICE_FN const std::uint64_t* credit_word(std::int32_t to) const {
+    return &credit(rank(), to).consumed;
+  }
   SLUICE_FN const std::uint64_t* incoming_word(std::int32_t from) const {
     return &link_slot(rank(), from, peer(from).received).tag;
   }
@@ -101,15 +110,18 @@ class Links : public RankView {
   SLUICE_FN static std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) {
     return bytes - offset < LinkSlot::kDataBytes ? bytes - offset : LinkSlot::kDataBytes;
   }
-  SLUICE_FN LinkSlot& next_outgoing(std::int32_t to) const { return link_slot(to, rank(), peer(to).sent); }
+  SLUICE_FN LinkSlot& next_outgoing(std::int32_t to) const {
+    return link_slot(to, rank(), peer(to).sent);
+  }
   /// The next fragment from `from`, or nullptr when it is not there yet.
   SLUICE_FN const LinkSlot* next_incoming(std::int32_t from) const {
     const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
     return port::load_acquire(&slot.tag) > peer(from).received ? &slot : nullptr;
   }
   template <ThreadGroup Group>
-  SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to, std::uint64_t message_bytes,
-                               std::uint64_t kind, std::uint64_t source) {
+  SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,
+                               std::uint64_t message_bytes, std::uint64_t kind,
+                               std::uint64_t source) {
     group.sync();
     ++peer(to).sent;
     if (group.rank() != 0) return;
@@ -124,7 +136,8 @@ class Links : public RankView {
     group.sync();
     ++peer(from).received;
     if (group.rank() != 0) return;
-    port::store_release(&credit(from, rank()).consumed, peer(from).received);  // pairs with send()'s wait
+    port::store_release(&credit(from, rank()).consumed,
+                        peer(from).received);  // pairs with send()'s wait
     wake();
   }
 
@@ -132,12 +145,15 @@ class Links : public RankView {
   std::uint64_t signature_ = 0;  // of the operation in flight
 
  private:
-  SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source, std::uint64_t number) const {
+  SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source,
+                                std::uint64_t number) const {
     return *reinterpret_cast<LinkSlot*>(
-        peer(owner).segment + layout_.link_slot(static_cast<std::uint64_t>(source), number % kLinkSlots));
+        peer(owner).segment +
+        layout_.link_slot(static_cast<std::uint64_t>(source), number % kLinkSlots));
   }
   SLUICE_FN Credit& credit(std::int32_t owner, std::int32_t receiver) const {
-    return *reinterpret_cast<Credit*>(peer(owner).segment + layout_.credit(static_cast<std::uint64_t>(receiver)));
+    return *reinterpret_cast<Credit*>(peer(owner).segment +
+                                      layout_.credit(static_cast<std::uint64_t>(receiver)));
   }
 
   std::uint64_t rounds_ = 0;

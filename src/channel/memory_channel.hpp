@@ -24,13 +24,13 @@ struct Window {
   }
 };
 
-/// A handle: trivially copyable, usable in a kernel, owns nothing. All offsets and sizes are bytes, 64 bits wide and
-/// checked in every build: one that leaves its window moves nothing, returns false and ends the communicator with
-/// an error that names it.
+/// A handle: trivially copyable, usable in a kernel, owns nothing. All offsets and sizes are bytes,
+/// 64 bits wide and checked in every build: one that leaves its window moves nothing, returns false
+/// and ends the communicator with an error that names it.
 ///
-/// Order: puts happen before the next signal() on the channel; there is no order between two puts. What a
-/// peer put before its signal is readable after the wait() that took it. Every call is made by all threads of
-/// `group` with the same arguments.
+/// Order: puts happen before the next signal() on the channel; there is no order between two puts.
+/// What a peer put before its signal is readable after the wait() that took it. Every call is made
+/// by all threads of `group` with the same arguments.
 struct MemoryChannel {
   Window local;         // this rank's memory, which the peer reaches as its `remote`
   Window remote;        // the peer's memory
@@ -55,24 +55,29 @@ struct MemoryChannel {
     return true;
   }
 
-  /// Writes local[local_offset, + bytes) as packets with `tag` at remote_offset (64-byte aligned; packet_lines(bytes)
-  /// lines of 64 bytes there). No signal needed. `tag` must grow from use to use of the same lines, and the peer
-  /// must have read the previous ones.
+  /// Writes local[local_offset, + bytes) as packets with `tag` at remote_offset (64-byte aligned;
+  /// packet_lines(bytes) lines of 64 bytes there). No signal needed. `tag` must grow from use to
+  /// use of the same lines, and the peer must have read the previous ones.
   template <ThreadGroup Group>
-  SLUICE_FN bool put_packets(const Group& group, std::uint64_t remote_offset, std::uint64_t local_offset,
-                             std::uint64_t bytes, std::uint64_t tag) const {
-    if (!check_lines(remote, remote_offset, bytes) || !check(local, local_offset, bytes)) return false;
+  SLUICE_FN bool put_packets(const Group& group, std::uint64_t remote_offset,
+                             std::uint64_t local_offset, std::uint64_t bytes,
+                             std::uint64_t tag) const {
+    if (!check_lines(remote, remote_offset, bytes) || !check(local, local_offset, bytes))
+      return false;
     sluice::put_packets(group, lines(remote, remote_offset), local.base + local_offset, bytes, tag);
     return true;
   }
 
-  /// Waits for the peer's packets with `tag` at local packet_offset and unpacks them to local[local_offset, + bytes).
+  /// Waits for the peer's packets with `tag` at local packet_offset and unpacks them to
+  /// local[local_offset, + bytes).
   template <ThreadGroup Group>
-  SLUICE_FN bool receive_packets(const Group& group, std::uint64_t local_offset, std::uint64_t packet_offset,
-                                 std::uint64_t bytes, std::uint64_t tag) const {
-    if (!check_lines(local, packet_offset, bytes) || !check(local, local_offset, bytes)) return false;
-    return sluice::receive_packets(group, *waits, lines(local, packet_offset), local.base + local_offset, bytes,
-                                   tag, semaphore.peer) >= tag;
+  SLUICE_FN bool receive_packets(const Group& group, std::uint64_t local_offset,
+                                 std::uint64_t packet_offset, std::uint64_t bytes,
+                                 std::uint64_t tag) const {
+    if (!check_lines(local, packet_offset, bytes) || !check(local, local_offset, bytes))
+      return false;
+    return sluice::receive_packets(group, *waits, lines(local, packet_offset),
+                                   local.base + local_offset, bytes, tag, semaphore.peer) >= tag;
   }
 
   /// Tells the peer that everything put before is there.
@@ -82,7 +87,8 @@ struct MemoryChannel {
     if (group.rank() == 0) semaphore.signal();
   }
 
-  /// Waits for one signal of the peer. False after a timeout or abort; then do not read what was to come.
+  /// Waits for one signal of the peer. False after a timeout or abort; then do not read what was to
+  /// come.
   template <ThreadGroup Group>
   SLUICE_FN bool wait(const Group& group) const {
     bool arrived = true;
@@ -103,8 +109,10 @@ struct MemoryChannel {
     record_failure(*waits, WaitOutcome::kOutOfRange, semaphore.peer, window.bytes, offset + bytes);
     return false;
   }
-  SLUICE_FN bool check_lines(const Window& window, std::uint64_t offset, std::uint64_t bytes) const {
-    const bool aligned = reinterpret_cast<std::uintptr_t>(window.base + offset) % alignof(PacketLine) == 0;
+  SLUICE_FN bool check_lines(const Window& window, std::uint64_t offset,
+                             std::uint64_t bytes) const {
+    const bool aligned =
+        reinterpret_cast<std::uintptr_t>(window.base + offset) % alignof(PacketLine) == 0;
     return check(window, aligned ? offset : window.bytes + 1,
                  packet_lines(bytes) * sizeof(PacketLine));
   }

@@ -1,7 +1,8 @@
 // Packets: data and flag in one line, so that the arrival of the flag is the arrival of the data.
 //
-// A message of n bytes takes packet_lines(n) consecutive lines. Each line ends with a tag; a line is complete when its
-// tag reaches the message's. Tags only grow, so a line needs no clearing between messages.
+// A message of n bytes takes packet_lines(n) consecutive lines. Each line ends with a tag; a line
+// is complete when its tag reaches the message's. Tags only grow, so a line needs no clearing
+// between messages.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 
 namespace sluice {
 
-/// One cache line. The writer fills `payload`, then releases `tag`; the reader acquires `tag`, then reads.
+/// One cache line. The writer fills `payload`, then releases `tag`; the reader acquires `tag`, then
+/// reads.
 struct alignas(64) PacketLine {
   static constexpr std::uint64_t kPayloadBytes = 56;
   std::byte payload[kPayloadBytes];
@@ -35,9 +37,14 @@ SLUICE_FN void copy_payload(std::byte* destination, const std::byte* source, std
     std::memcpy(destination, &first, sizeof(Word));
     std::memcpy(destination + bytes - sizeof(Word), &last, sizeof(Word));
   };
-  struct Word16 { std::uint64_t half[2]; };
-  struct Word32 { std::uint64_t quarter[4]; };
-  if (bytes == PacketLine::kPayloadBytes) return void(std::memcpy(destination, source, PacketLine::kPayloadBytes));
+  struct Word16 {
+    std::uint64_t half[2];
+  };
+  struct Word32 {
+    std::uint64_t quarter[4];
+  };
+  if (bytes == PacketLine::kPayloadBytes)
+    return void(std::memcpy(destination, source, PacketLine::kPayloadBytes));
   if (bytes >= 32) return ends(Word32{});
   if (bytes >= 16) return ends(Word16{});
   if (bytes >= 8) return ends(std::uint64_t{});
@@ -47,26 +54,32 @@ SLUICE_FN void copy_payload(std::byte* destination, const std::byte* source, std
 
 /// Writes `bytes` from `source` as packets with `tag` into `lines`.
 template <ThreadGroup Group>
-SLUICE_FN void put_packets(const Group& group, PacketLine* lines, const std::byte* source, std::uint64_t bytes,
-                           std::uint64_t tag) {
+SLUICE_FN void put_packets(const Group& group, PacketLine* lines, const std::byte* source,
+                           std::uint64_t bytes, std::uint64_t tag) {
   const std::uint64_t count = packet_lines(bytes);
   for (std::uint64_t i = group.rank(); i < count; i += group.size()) {
     const std::uint64_t offset = i * PacketLine::kPayloadBytes;
     const std::uint64_t left = bytes - offset;
     copy_payload(lines[i].payload, source + offset,
                  left < PacketLine::kPayloadBytes ? left : PacketLine::kPayloadBytes);
-    port::store_release(&lines[i].tag, tag);  // pairs with the acquire in wait_at_least() of the reader
+    port::store_release(&lines[i].tag,
+                        tag);  // pairs with the acquire in wait_at_least() of the reader
   }
 }
 
-/// Waits for the packets with at least `tag` in `lines` and copies their payload to `destination`. Returns the tag of
-/// the last line seen by this thread (below `tag` only after a failed wait).
+/// Waits for the packets with at least `tag` in `lines` and copies their payload to `destination`.
+/// Returns the tag of the last line seen by this thread (below `tag` only after a failed wait).
 template <ThreadGroup Group>
-SLUICE_FN std::uint64_t receive_packets(const Group& group, WaitState& waits, const PacketLine* lines,
-                                        std::byte* destination, std::uint64_t bytes, std::uint64_t tag,
-                                        std::int32_t peer) {
+SLUICE_FN std::uint64_t receive_packets(const Group& group, WaitState& waits,
+                                        const PacketLine* lines, std::byte* destination,
+                                        std::uint64_t bytes, std::uint64_t tag, std::int32_t peer) {
   const std::uint64_t count = packet_lines(bytes);
   std::uint64_t seen = tag;
+  if (group.rank() >= count) return seen;
+  // The line that is written last first: to poll a line that is about to be written takes it away
+  // from its writer, so the others are better left alone until they are there.
+  const std::uint64_t last = count - 1 - (count - 1 - group.rank()) % group.size();
+  if (wait_at_least(waits, &lines[last].tag, tag, peer) < tag) return 0;
   for (std::uint64_t i = group.rank(); i < count; i += group.size()) {
     const std::uint64_t offset = i * PacketLine::kPayloadBytes;
     const std::uint64_t left = bytes - offset;

@@ -13,8 +13,9 @@ class Patience {
   /// Starts the deadline of a wait for `peer`.
   Patience(WaitState& state, std::int32_t peer) : state_(state), peer_(peer) {}
 
-  /// Rests a little; `word` reaching `target` ends a sleep early. False when the wait is over: the deadline has
-  /// passed, the communicator was aborted, or the peer's call does not fit. The failure is then recorded.
+  /// Rests a little; `word` reaching `target` ends a sleep early. False when the wait is over: the
+  /// deadline has passed, the communicator was aborted, or the peer's call does not fit. The
+  /// failure is then recorded.
   bool rest(const std::uint64_t* word, std::uint64_t target) noexcept;
 
   /// Something arrived: the deadline and the rest start anew. `peer` is who is waited for next.

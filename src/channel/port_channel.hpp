@@ -1,5 +1,5 @@
-// PortChannel: one-sided access to a peer across a port (Ethernet, RDMA, a copy engine). The same calls as a
-// MemoryChannel, but each becomes a request that the port carries out.
+// PortChannel: one-sided access to a peer across a port (Ethernet, RDMA, a copy engine). The same
+// calls as a MemoryChannel, but each becomes a request that the port carries out.
 #pragma once
 
 #include <concepts>
@@ -18,18 +18,21 @@ struct PutRequest {
   std::uint64_t bytes;
 };
 
-/// What carries the requests of one channel: a queue towards one peer. post() takes requests in order and may
-/// return before they are carried out; with `signal` the peer's counter grows once all of them, and all posted
-/// before, are in its memory. flush() returns when the local memory of everything posted may be reused.
-/// Both return false after a failure, which the port has recorded in the channel's WaitState.
+/// What carries the requests of one channel: a queue towards one peer. post() takes requests in
+/// order and may return before they are carried out; with `signal` the peer's counter grows once
+/// all of them, and all posted before, are in its memory. flush() returns when the local memory of
+/// everything posted may be reused. Both return false after a failure, which the port has recorded
+/// in the channel's WaitState.
 template <class P>
 concept Port = requires(P& port, std::span<const PutRequest> requests, bool signal) {
-  { port.post(requests, signal) } noexcept -> std::same_as<bool>;
-  { port.flush() } noexcept -> std::same_as<bool>;
+  { port.post(requests, signal) }
+  noexcept->std::same_as<bool>;
+  { port.flush() }
+  noexcept->std::same_as<bool>;
 };
 
-/// The handle. Order: as MemoryChannel, puts before the next signal. Offsets are checked here against both
-/// windows, and by the receiving port again.
+/// The handle. Order: as MemoryChannel, puts before the next signal. Offsets are checked here
+/// against both windows, and by the receiving port again.
 template <Port P>
 struct PortChannel {
   Window local;
@@ -42,7 +45,8 @@ struct PortChannel {
     return put_batch({{PutRequest{remote_offset, local_offset, bytes}}}, false);
   }
   /// put(), then one signal.
-  bool put_signal(std::uint64_t remote_offset, std::uint64_t local_offset, std::uint64_t bytes) const {
+  bool put_signal(std::uint64_t remote_offset, std::uint64_t local_offset,
+                  std::uint64_t bytes) const {
     return put_batch({{PutRequest{remote_offset, local_offset, bytes}}}, true);
   }
   /// Many stretches in one request; all or, when one is out of range, none.

@@ -1,4 +1,5 @@
-// One rank's view of its communicator: who it is, where its peers' segments are, what it works with.
+// One rank's view of its communicator: who it is, where its peers' segments are, what it works
+// with.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,8 @@ struct FabricPeer {
   std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
   std::uint64_t sent = 0;         // fragments on the link to it
   std::uint64_t received = 0;     // fragments taken from its link
-  std::uint64_t turn[2] = {};     // exchange(): the last round in which a send to it, a receive from it, had its turn
+  std::uint64_t turn[2] =
+      {};  // exchange(): the last round in which a send to it, a receive from it, had its turn
   std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
   std::uint64_t address[2] = {};  // and in its own address space
   Reach reach = Reach::kNone;
@@ -31,7 +33,8 @@ struct FabricPeer {
 
 /// Copies between this process and a peer's private memory (cross-memory attach). Host only.
 struct PrivateMemory {
-  bool (*read)(void* context, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes) = nullptr;
+  bool (*read)(void* context, std::int32_t peer, void* local, std::uint64_t address,
+               std::uint64_t bytes) = nullptr;
   bool (*write)(void* context, std::int32_t peer, const void* local, std::uint64_t address,
                 std::uint64_t bytes) = nullptr;
   void* context = nullptr;
@@ -41,12 +44,12 @@ struct PrivateMemory {
 struct FabricParts {
   std::int32_t rank = 0;
   std::int32_t ranks = 1;
-  FabricPeer* peers = nullptr;           // [ranks]; [rank] is this rank itself
+  FabricPeer* peers = nullptr;  // [ranks]; [rank] is this rank itself
   WaitState* waits = nullptr;
-  std::byte* scratch = nullptr;          // ranks * kPacketBytes: unpacked packets
-  std::byte* piece_scratch = nullptr;    // LinkSlot::kDataBytes: a partial result on its way
-  const void** sources = nullptr;        // [ranks]: for reductions
-  void** destinations = nullptr;         // [ranks + 1]
+  std::byte* scratch = nullptr;        // ranks * kPacketBytes: unpacked packets
+  std::byte* piece_scratch = nullptr;  // LinkSlot::kDataBytes: a partial result on its way
+  const void** sources = nullptr;      // [ranks]: for reductions
+  void** destinations = nullptr;       // [ranks + 1]
   PrivateMemory private_memory;
   bool stage_streaming = false;           // the stage is quicker to write past the caches
   std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
@@ -55,7 +58,8 @@ struct FabricParts {
 class RankView {
  public:
   RankView() = default;
-  explicit RankView(const FabricParts& parts) : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
+  explicit RankView(const FabricParts& parts)
+      : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
 
   SLUICE_FN std::int32_t rank() const { return parts_.rank; }
   SLUICE_FN std::int32_t size() const { return parts_.ranks; }
@@ -72,7 +76,8 @@ class RankView {
   SLUICE_FN const void** sources() const { return parts_.sources; }
   SLUICE_FN void** destinations() const { return parts_.destinations; }
   SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
-  /// Whether writes to the stage go past the caches: then its lines need not be taken from the reader's cache first.
+  /// Whether writes to the stage go past the caches: then its lines need not be taken from the
+  /// reader's cache first.
   SLUICE_FN bool stage_streaming() const { return parts_.stage_streaming; }
   SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
 
@@ -80,7 +85,8 @@ class RankView {
   SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
     return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
   }
-  /// Wakes the ranks that sleep; costs one load of a line that stays in this cache while nobody does.
+  /// Wakes the ranks that sleep; costs one load of a line that stays in this cache while nobody
+  /// does.
   SLUICE_FN void wake() const {
 #if defined(SLUICE_HOST)
     std::atomic_signal_fence(std::memory_order_seq_cst);

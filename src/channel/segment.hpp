@@ -1,7 +1,7 @@
 // The memory that one rank shows to its peers: where everything is.
 //
-// Each rank owns one segment per communicator; peers on its host map it. All words that are polled sit on
-// lines of their own with one writer. Offsets are from the segment's start.
+// Each rank owns one segment per communicator; peers on its host map it. All words that are polled
+// sit on lines of their own with one writer. Offsets are from the segment's start.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ namespace sluice {
 /// Two lines apart, because neighbouring lines are fetched in pairs by some processors.
 inline constexpr std::uint64_t kPollSpacing = 128;
 
-/// A counter that its owner raises and every peer may poll. `value` is epoch << kStepBits | step, so a later operation's
-/// value is above every value of an earlier one and nothing is ever reset.
+/// A counter that its owner raises and every peer may poll. `value` is epoch << kStepBits | step,
+/// so a later operation's value is above every value of an earlier one and nothing is ever reset.
 struct alignas(kPollSpacing) Lane {
   std::uint64_t value;
   std::uint64_t signature[2];  // of the owner's operation, by parity of its epoch
@@ -26,7 +26,8 @@ struct alignas(kPollSpacing) Lane {
 inline constexpr unsigned kStepBits = 16;
 
 enum LaneName : unsigned {
-  kStarted,   // the operation its owner is in; everything of earlier ones is finished there. Value: the epoch alone.
+  kStarted,   // the operation its owner is in; everything of earlier ones is finished there. Value:
+              // the epoch alone.
   kInputs,    // slices of input staged so far
   kResults,   // slices of results staged so far
   kConsumed,  // slices of its peers that its owner is done with
@@ -38,11 +39,13 @@ inline constexpr std::uint64_t kLeft = ~0ull;
 
 /// One buffer of a call, as its owner describes it to peers.
 struct ExposedBuffer {
-  static constexpr std::uint64_t kUnused = ~0ull;  // region of a buffer that the owner does not have in this call
+  static constexpr std::uint64_t kUnused =
+      ~0ull;  // region of a buffer that the owner does not have in this call
 
   std::uint64_t address;  // in the owner's address space
-  std::uint64_t region;   // id of the registered region that holds it; 0: ordinary memory; or kUnused
-  std::uint64_t offset;   // in that region
+  std::uint64_t
+      region;  // id of the registered region that holds it; 0: ordinary memory; or kUnused
+  std::uint64_t offset;  // in that region
 };
 
 struct alignas(kPollSpacing) Exposure {
@@ -57,19 +60,22 @@ struct alignas(64) OperationRecord {
   std::uint64_t epoch;
   std::uint64_t signature;
   std::uint64_t count;
-  std::uint64_t call;  // packed: collective, type, operator, algorithm (src/communicator/operation.hpp)
+  std::uint64_t
+      call;  // packed: collective, type, operator, algorithm (src/communicator/operation.hpp)
   std::uint64_t root;
 };
 inline constexpr std::uint64_t kRecords = 64;
 
-/// One slot of a link: header and up to kDataBytes of a message. A short message travels in the header's line.
+/// One slot of a link: header and up to kDataBytes of a message. A short message travels in the
+/// header's line.
 struct alignas(64) LinkSlot {
   static constexpr std::uint64_t kDataBytes = 32 * 1024;
   static constexpr std::uint64_t kShortBytes = 32;
 
   std::uint64_t tag;    // number of the fragment on this link, from 1; released last
   std::uint64_t bytes;  // of the whole message
-  std::uint64_t kind;   // signature of the operation, or what a point-to-point message says of itself
+  std::uint64_t
+      kind;  // signature of the operation, or what a point-to-point message says of itself
   std::uint64_t source;  // address of the sender's buffer when the receiver is to fetch it; else 0
   std::byte short_data[kShortBytes];  // instead of `data`, for a message that fits
   std::byte data[kDataBytes];
@@ -77,10 +83,12 @@ struct alignas(64) LinkSlot {
 inline constexpr std::uint64_t kLinkSlots = 4;
 
 struct alignas(kPollSpacing) Credit {
-  std::uint64_t consumed;  // fragments the receiver is done with; in the sender's segment, raised by the receiver
+  std::uint64_t consumed;  // fragments the receiver is done with; in the sender's segment, raised
+                           // by the receiver
 };
 
-/// Registered regions that their owner has freed, so that peers unmap them: the last kKept ids of `count`.
+/// Registered regions that their owner has freed, so that peers unmap them: the last kKept ids of
+/// `count`.
 struct alignas(kPollSpacing) Withdrawn {
   static constexpr std::uint64_t kKept = 15;
   std::uint64_t count;
@@ -91,8 +99,10 @@ struct SegmentHeader {
   std::uint64_t magic;
   std::uint64_t ranks;
   std::uint64_t rank;
-  std::uint64_t probe;  // a random value that peers read by cross-memory attach to see whether they may
-  alignas(64) std::uint64_t sleepers;  // of the first rank's segment: ranks asleep in this communicator
+  std::uint64_t
+      probe;  // a random value that peers read by cross-memory attach to see whether they may
+  alignas(
+      64) std::uint64_t sleepers;  // of the first rank's segment: ranks asleep in this communicator
   Doorbell doorbell;
   Withdrawn withdrawn;
   Lane lanes[kLaneCount];
@@ -104,8 +114,9 @@ inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650001;  // "sluice",
 
 /// Largest message that goes as packets.
 inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;
-/// Sets of packet lines, used in turn: how many operations a sender may be ahead of a reader it does not hear from.
-inline constexpr std::uint64_t kPacketTurns = 8;
+/// Sets of packet lines, used in turn: how many operations a sender may be ahead of a reader it
+/// does not hear from.
+inline constexpr std::uint64_t kPacketTurns = 32;
 /// The staging memory of one rank: small enough to stay in a second-level cache while it is in use.
 inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
 

@@ -8,8 +8,8 @@
 
 namespace sluice {
 
-/// One rank's end. Trivially copyable; the counters live in the two ranks' memory, one writer each. No resets: signals
-/// and waits are counted, so a late wait can never miss or take twice.
+/// One rank's end. Trivially copyable; the counters live in the two ranks' memory, one writer each.
+/// No resets: signals and waits are counted, so a late wait can never miss or take twice.
 struct Semaphore {
   std::uint64_t* inbound = nullptr;   // in this rank's memory, raised by the peer
   std::uint64_t* outbound = nullptr;  // in the peer's memory, raised by this rank

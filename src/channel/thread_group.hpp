@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-/// `rank()` of `size()` threads that run the same schedule; sync() is a barrier among them that also makes what
-/// each wrote before it visible to all after it.
+/// `rank()` of `size()` threads that run the same schedule; sync() is a barrier among them that
+/// also makes what each wrote before it visible to all after it.
 template <class G>
 concept ThreadGroup = requires(const G& group) {
   { group.rank() } -> std::same_as<unsigned>;

@@ -8,12 +8,15 @@
 namespace sluice {
 namespace {
 
-// Yielding costs half a microsecond when somebody else can run and next to nothing otherwise; a futex wake across
-// idle cores of a virtual machine costs tens of microseconds. So: yield for a millisecond, then sleep.
+// Yielding costs half a microsecond when somebody else can run and next to nothing otherwise; a
+// futex wake across idle cores of a virtual machine costs tens of microseconds. So: yield for a
+// millisecond, then sleep.
 constexpr auto kYieldFor = std::chrono::milliseconds(1);
-// Looking at a peer's flight record takes its cache line; once a millisecond is cheap and soon enough.
+// Looking at a peer's flight record takes its cache line; once a millisecond is cheap and soon
+// enough.
 constexpr auto kLookEvery = std::chrono::milliseconds(1);
-// The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the clock.
+// The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the
+// clock.
 constexpr std::uint32_t kRoundsPerClock = 8;
 
 }  // namespace
@@ -43,7 +46,8 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   return true;
 }
 
-bool Patience::over(Clock::time_point now, const std::uint64_t* word, std::uint64_t target) noexcept {
+bool Patience::over(Clock::time_point now, const std::uint64_t* word,
+                    std::uint64_t target) noexcept {
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
     if (state_.contradicts != nullptr && state_.contradicts(state_.context, peer_)) {

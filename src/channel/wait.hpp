@@ -1,8 +1,9 @@
 // Waiting for a 64-bit word that another rank only ever increases.
 //
-// Every wait has a deadline and watches the abort word. The first wait that fails writes down why and makes all
-// later waits of this rank return at once, so a schedule needs no error handling of its own: after a failure
-// it runs to its end without touching a peer, and whoever launched it looks at failed().
+// Every wait has a deadline and watches the abort word. The first wait that fails writes down why
+// and makes all later waits of this rank return at once, so a schedule needs no error handling of
+// its own: after a failure it runs to its end without touching a peer, and whoever launched it
+// looks at failed().
 #pragma once
 
 #include <cstdint>
@@ -14,9 +15,10 @@ namespace sluice {
 enum class WaitOutcome : std::uint32_t {
   kNone = 0,
   kTimeout = 1,
-  kAborted = 2,   // the abort word was set; why is known to whoever set it
+  kAborted = 2,     // the abort word was set; why is known to whoever set it
   kMismatch = 3,    // the peer's call does not fit ours
-  kOutOfRange = 4,  // an offset or size that leaves its region; expected: the region's bytes, seen: the end asked for
+  kOutOfRange = 4,  // an offset or size that leaves its region; expected: the region's bytes, seen:
+                    // the end asked for
   kWrongSize = 6,   // a message of another size than was to come
   kUnreachable = 5,  // the operating system refused access to the peer's memory; seen: errno
 };
@@ -35,8 +37,9 @@ struct WaitState {
   WaitFailure failure{};         // valid once failed
   std::uint64_t failed = 0;
   std::uint64_t timeout_ns = 0;
-  std::uint32_t spins = 0;       // polls before a wait yields: few when ranks outnumber cores
-  /// Host only, called from slow waits: tells whether `peer` has made a call that does not fit ours.
+  std::uint32_t spins = 0;  // polls before a wait yields: few when ranks outnumber cores
+  /// Host only, called from slow waits: tells whether `peer` has made a call that does not fit
+  /// ours.
   bool (*contradicts)(void* context, std::int32_t peer) = nullptr;
   void* context = nullptr;
   /// Host only: where this rank sleeps; the words of src/channel/doorbell.hpp.
@@ -44,25 +47,27 @@ struct WaitState {
   std::uint64_t* sleepers = nullptr;
 };
 
-SLUICE_FN void record_failure(WaitState& state, WaitOutcome outcome, std::int32_t peer, std::uint64_t expected,
-                              std::uint64_t seen) {
+SLUICE_FN void record_failure(WaitState& state, WaitOutcome outcome, std::int32_t peer,
+                              std::uint64_t expected, std::uint64_t seen) {
   if (state.failed != 0) return;
   state.failure = {outcome, peer, expected, seen};
   state.failed = 1;
 }
 
-/// The patient part of wait_at_least() on the host: yields, then sleeps; ends with the word, the deadline, an abort or
-/// a contradiction. Returns what the last look found; below `target` only after a failure.
+/// The patient part of wait_at_least() on the host: yields, then sleeps; ends with the word, the
+/// deadline, an abort or a contradiction. Returns what the last look found; below `target` only
+/// after a failure.
 std::uint64_t wait_patiently(WaitState& state, const std::uint64_t* word, std::uint64_t target,
                              std::int32_t peer) noexcept;
 
-/// Waits until `*word` >= `target` with acquire order (pairs with the release of whoever raises it) and returns
-/// the value seen. After a failure the value is below `target`.
-SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* word, std::uint64_t target,
-                                      std::int32_t peer) {
+/// Waits until `*word` >= `target` with acquire order (pairs with the release of whoever raises it)
+/// and returns the value seen. After a failure the value is below `target`.
+SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* word,
+                                      std::uint64_t target, std::int32_t peer) {
   std::uint64_t seen = port::load_acquire(word);
 #if defined(SLUICE_HOST)
-  if (seen >= target) [[likely]] return seen;
+  if (seen >= target) [[likely]]
+    return seen;
   if (state.failed != 0) return seen;
   for (std::uint32_t i = 0; i < state.spins; ++i) {
     seen = port::load_acquire(word);
@@ -74,7 +79,8 @@ SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* wor
 #else
   // timeout_ns counts polls of about 32 ns here: kernels have no calendar.
   for (std::uint64_t polls = 0; seen < target && state.failed == 0; ++polls) {
-    if (polls * 32 > state.timeout_ns) record_failure(state, WaitOutcome::kTimeout, peer, target, seen);
+    if (polls * 32 > state.timeout_ns)
+      record_failure(state, WaitOutcome::kTimeout, peer, target, seen);
     if (port::load_relaxed(&state.abort_word) != 0)
       record_failure(state, WaitOutcome::kAborted, peer, target, seen);
     port::pause();

@@ -11,7 +11,11 @@ namespace sluice {
 namespace {
 
 constexpr std::uint64_t kBytes = 64 * 1024;
-constexpr int kRounds = 16;  // of each way of writing; the best counts, because everything else is disturbance
+// A user's buffer: the copies go round in it, so that, as in earnest, its lines come from beyond
+// the first caches.
+constexpr std::uint64_t kBufferBytes = 4 * 1024 * 1024;
+constexpr int kRounds =
+    16;  // of each way of writing; the best counts, because everything else is disturbance
 constexpr int kPings = 64;
 
 using Clock = std::chrono::steady_clock;
@@ -43,7 +47,8 @@ class Pair {
   }
 
  private:
-  // A lane that the schedules only ever raise above what is left here: epochs are shifted, steps are few.
+  // A lane that the schedules only ever raise above what is left here: epochs are shifted, steps
+  // are few.
   std::uint64_t* word(int rank) const {
     return &reinterpret_cast<SegmentHeader*>(segments_[rank])->lanes[kConsumed].value;
   }
@@ -55,10 +60,11 @@ class Pair {
 };
 
 /// Rank 0 writes a slot, rank 1 reads it; the best time a byte of this rank's half.
-double measure_copies(int rank, Pair& pair, std::byte* own, bool streaming) {
+double measure_copies(int rank, Pair& pair, std::byte* buffer, bool streaming) {
   double best = std::numeric_limits<double>::infinity();
   for (int round = 0; round < kRounds; ++round) {
     std::byte* slot = pair.slot(round);
+    std::byte* own = buffer + static_cast<std::uint64_t>(round) * kBytes % kBufferBytes;
     if (rank == 0)
       best = std::min(best, nanoseconds([&] {
                         if (streaming)
@@ -82,17 +88,32 @@ double measure_alpha(Pair& pair) {
   return best / kPings;
 }
 
+/// One rank alone: is it quicker to write a middling buffer past the caches?
+void measure_streaming(std::byte* buffer, LinkFigures& figures) {
+  constexpr std::uint64_t kHalf = kBufferBytes / 2;
+  double cached = std::numeric_limits<double>::infinity(), streaming = cached;
+  for (int round = 0; round < 3; ++round) {
+    cached = std::min(cached, nanoseconds([&] { compute::copy(buffer, buffer + kHalf, kHalf); }));
+    streaming = std::min(
+        streaming, nanoseconds([&] { compute::copy_streaming(buffer, buffer + kHalf, kHalf); }));
+  }
+  figures.copy_cached = cached / static_cast<double>(kHalf);
+  figures.copy_streaming = streaming / static_cast<double>(kHalf);
+}
+
 }  // namespace
 
-LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLayout& layout, WaitState& waits) {
+LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLayout& layout,
+                          WaitState& waits) {
   LinkFigures figures;
   if (rank > 1) return figures;
-  std::vector<std::byte> own(kBytes, std::byte{1});
+  std::vector<std::byte> own(kBufferBytes, std::byte{1});
   Pair pair(rank, segments, layout, waits);
   pair.meet();
   figures.alpha = measure_alpha(pair);
   const double line = measure_copies(rank, pair, own.data(), false);
   const double streamed = measure_copies(rank, pair, own.data(), true);
+  if (rank == 0) measure_streaming(own.data(), figures);
   (rank == 0 ? figures.write_line : figures.read_line) = line;
   (rank == 0 ? figures.write_streaming : figures.read_streamed) = streamed;
   return figures;
@@ -100,14 +121,18 @@ LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLa
 
 void measure_attach(const PrivateMemory& attach, std::uint64_t address, LinkFigures& figures) {
   constexpr std::uint64_t kShort = 4096;
-  std::vector<std::byte> own(kBytes, std::byte{1});
+  std::vector<std::byte> buffer(kBufferBytes, std::byte{1});
   double short_ns = std::numeric_limits<double>::infinity(), long_ns = short_ns;
-  for (int round = 0; round < 4; ++round) {
-    short_ns = std::min(short_ns, nanoseconds([&] { attach.read(attach.context, 0, own.data(), address, kShort); }));
-    long_ns = std::min(long_ns, nanoseconds([&] { attach.read(attach.context, 0, own.data(), address, kBytes); }));
+  for (std::uint64_t round = 0; round < 8; ++round) {
+    std::byte* own = buffer.data() + round * kBytes;
+    short_ns = std::min(short_ns,
+                        nanoseconds([&] { attach.read(attach.context, 0, own, address, kShort); }));
+    long_ns = std::min(long_ns,
+                       nanoseconds([&] { attach.read(attach.context, 0, own, address, kBytes); }));
   }
   figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShort);
-  figures.attach_alpha = std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
+  figures.attach_alpha =
+      std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
 }
 
 void apply(const LinkFigures& writer, const LinkFigures& reader, CostModel& model) {
@@ -118,6 +143,8 @@ void apply(const LinkFigures& writer, const LinkFigures& reader, CostModel& mode
       writer.write_streaming + reader.read_streamed < 0.9 * (writer.write_line + reader.read_line);
   model.stage_write = model.stage_streaming ? writer.write_streaming : writer.write_line;
   model.stage_read = model.stage_streaming ? reader.read_streamed : reader.read_line;
+  model.cached_byte = std::min(writer.copy_cached, writer.copy_streaming);
+  model.streaming_pays_early = writer.copy_streaming < 0.9 * writer.copy_cached;
   if (reader.attach_alpha > 0) {
     model.attach_alpha = reader.attach_alpha;
     model.attach_byte = reader.attach_byte;

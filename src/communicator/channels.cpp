@@ -10,7 +10,8 @@
 namespace sluice {
 namespace {
 
-/// A rank's counters for one ChannelSet: what each peer raises, and how far this rank's waits have come.
+/// A rank's counters for one ChannelSet: what each peer raises, and how far this rank's waits have
+/// come.
 struct alignas(kPollSpacing) Counter {
   std::uint64_t value;
 };
@@ -23,7 +24,8 @@ Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::
     std::uint64_t bytes;
   };
   const Shown mine{describe_buffer(buffer, bytes, true), bytes};
-  SLUICE_TRY_ASSIGN(const auto blobs, bootstrap_->all_gather(std::as_bytes(std::span(&mine, 1)), deadline()));
+  SLUICE_TRY_ASSIGN(const auto blobs,
+                    bootstrap_->all_gather(std::as_bytes(std::span(&mine, 1)), deadline()));
   std::vector<Window> windows;
   for (int r = 0; r < size(); ++r) {
     Shown theirs{};
@@ -31,7 +33,8 @@ Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::
     if (blob.size() == sizeof theirs) std::memcpy(&theirs, blob.data(), sizeof theirs);
     if (blob.size() != sizeof theirs || theirs.bytes != bytes)
       return fail(Errc::kInvalidUsage, "buffers of different sizes",
-                  fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", rank(), bytes, r, theirs.bytes));
+                  fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", rank(), bytes,
+                              r, theirs.bytes));
     std::byte* base = static_cast<std::byte*>(buffer);
     if (r != rank()) {
       SLUICE_TRY_ASSIGN(base, peer_memory_->locate(r, theirs.buffer, bytes, deadline()));
@@ -50,7 +53,8 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
   SLUICE_TRY(turn.status());
   if (buffer == nullptr || bytes == 0)
     return fail(Errc::kInvalidArgument, "no buffer",
-                fmt::format("make_channels: rank {} passed {} bytes at {}", impl.rank(), bytes, fmt::ptr(buffer)));
+                fmt::format("make_channels: rank {} passed {} bytes at {}", impl.rank(), bytes,
+                            fmt::ptr(buffer)));
   SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
   const auto ranks = static_cast<std::size_t>(impl.size());
   SLUICE_TRY_ASSIGN(const Window counters, impl.allocate(2 * ranks * sizeof(Counter)));

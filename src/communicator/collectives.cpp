@@ -34,22 +34,28 @@ bool in_place(const Call& call, int rank) {
 /// Says what is wrong with a call that looks() doubtful; ok if nothing is.
 Status examine(const Impl& impl, const Call& call) {
   if (call.elem_bytes == 0)
-    return bad_argument(impl, call, fmt::format("unknown data type {}", static_cast<int>(call.type)));
+    return bad_argument(impl, call,
+                        fmt::format("unknown data type {}", static_cast<int>(call.type)));
   if (static_cast<int>(call.op) >= kReduceOpCount)
     return bad_argument(impl, call, fmt::format("unknown operator {}", static_cast<int>(call.op)));
   if (call.root < 0 || call.root >= impl.size())
-    return bad_argument(impl, call, fmt::format("root {} is not a rank of {}", call.root, impl.size()));
-  if (call.count > (std::uint64_t{1} << 62) / call.elem_bytes / static_cast<std::uint64_t>(impl.size()))
+    return bad_argument(impl, call,
+                        fmt::format("root {} is not a rank of {}", call.root, impl.size()));
+  if (call.count >
+      (std::uint64_t{1} << 62) / call.elem_bytes / static_cast<std::uint64_t>(impl.size()))
     return bad_argument(impl, call, fmt::format("count {} is too large", call.count));
-  const std::uint64_t input_bytes = call.input_bytes(impl.rank()), output_bytes = call.output_bytes(impl.rank());
+  const std::uint64_t input_bytes = call.input_bytes(impl.rank()),
+                      output_bytes = call.output_bytes(impl.rank());
   if (input_bytes != 0 && call.input == nullptr) return bad_argument(impl, call, "input is null");
-  if (output_bytes != 0 && call.output == nullptr) return bad_argument(impl, call, "output is null");
+  if (output_bytes != 0 && call.output == nullptr)
+    return bad_argument(impl, call, "output is null");
   if (overlap(call.input, input_bytes, call.output, output_bytes) && !in_place(call, impl.rank()))
     return bad_argument(impl, call, "input and output overlap and are not in place");
   return {};
 }
 
-/// examine(), with a short way for the calls that are plainly right: it is on the path of the smallest messages.
+/// examine(), with a short way for the calls that are plainly right: it is on the path of the
+/// smallest messages.
 Status check(const Impl& impl, const Call& call) {
   constexpr std::uint64_t kPlainlySmall = std::uint64_t{1} << 32;
   const auto input = reinterpret_cast<std::uintptr_t>(call.input);
@@ -58,9 +64,11 @@ Status check(const Impl& impl, const Call& call) {
   const bool apart = input + bytes <= output || output + bytes <= input || input == output;
   const bool plain = call.elem_bytes != 0 && static_cast<int>(call.op) < kReduceOpCount &&
                      static_cast<unsigned>(call.root) < static_cast<unsigned>(impl.size()) &&
-                     call.count < kPlainlySmall && bytes < kPlainlySmall && input != 0 && output != 0 && apart &&
+                     call.count < kPlainlySmall && bytes < kPlainlySmall && input != 0 &&
+                     output != 0 && apart &&
                      (input != output || shape_of(call.collective).input == Extent::kWhole);
-  if (plain) [[likely]] return {};
+  if (plain) [[likely]]
+    return {};
   return examine(impl, call);
 }
 
@@ -72,8 +80,9 @@ Status run_moving(Impl& impl, const Call& call) {
   return impl.run(call, impl.copying());
 }
 
-/// Runs a collective that reduces. A pre-multiplied sum is a sum of inputs that were scaled first: into the output where it
-/// can hold them (and the call continues in place), else into memory of its own.
+/// Runs a collective that reduces. A pre-multiplied sum is a sum of inputs that were scaled first:
+/// into the output where it can hold them (and the call continues in place), else into memory of
+/// its own.
 Status run_scaled(Impl& impl, Call call, const Reduction& reduction) {
   const std::uint64_t bytes = call.input_bytes(impl.rank());
   std::unique_ptr<std::byte[]> own;
@@ -82,10 +91,12 @@ Status run_scaled(Impl& impl, Call call, const Reduction& reduction) {
     own.reset(new (std::nothrow) std::byte[bytes]);
     if (own == nullptr)
       return fail(Errc::kSystemError, "out of memory",
-                  fmt::format("rank {}, {}: no {} bytes for the scaled input", impl.rank(), name(call.collective), bytes));
+                  fmt::format("rank {}, {}: no {} bytes for the scaled input", impl.rank(),
+                              name(call.collective), bytes));
     scaled = own.get();
   }
-  compute::scale(scaled, call.input, bytes / call.elem_bytes, call.type, reduction.scale, reduction.integer_scale);
+  compute::scale(scaled, call.input, bytes / call.elem_bytes, call.type, reduction.scale,
+                 reduction.integer_scale);
   call.input = scaled;
   return impl.run(call, impl.arithmetic(call));
 }
@@ -95,11 +106,13 @@ Status run_reducing(Impl& impl, Call& call, const Reduction& reduction) {
   const Impl::Turn turn(impl);
   SLUICE_TRY(turn.status());
   SLUICE_TRY(check(impl, call));
-  if (call.op == ReduceOp::kPreMulSum) [[unlikely]] return run_scaled(impl, call, reduction);
+  if (call.op == ReduceOp::kPreMulSum) [[unlikely]]
+    return run_scaled(impl, call, reduction);
   return impl.run(call, impl.arithmetic(call));
 }
 
-Call make_call(Collective collective, DataType type, const void* input, void* output, std::size_t count, int root = 0) {
+Call make_call(Collective collective, DataType type, const void* input, void* output,
+               std::size_t count, int root = 0) {
   Call call(collective, type);
   call.input = static_cast<const std::byte*>(input);
   call.output = static_cast<std::byte*>(output);
@@ -109,8 +122,8 @@ Call make_call(Collective collective, DataType type, const void* input, void* ou
 }
 
 /// A call whose larger buffer has `count` elements for each rank.
-Call make_block_call(const Impl& impl, Collective collective, DataType type, const void* input, void* output,
-                     std::size_t count, int root = 0) {
+Call make_block_call(const Impl& impl, Collective collective, DataType type, const void* input,
+                     void* output, std::size_t count, int root = 0) {
   Call call = make_call(collective, type, input, output, count, root);
   call.blocks = Blocks::equal(count, call.elem_bytes, static_cast<std::uint64_t>(impl.size()));
   return call;
@@ -118,20 +131,24 @@ Call make_block_call(const Impl& impl, Collective collective, DataType type, con
 
 std::uint64_t hash_counts(std::span<const std::size_t> counts) {
   std::uint64_t hash = counts.size();
-  for (const std::size_t count : counts) hash = (hash ^ count) * 0x9e3779b97f4a7c15, hash ^= hash >> 29;
+  for (const std::size_t count : counts)
+    hash = (hash ^ count) * 0x9e3779b97f4a7c15, hash ^= hash >> 29;
   return hash;
 }
 
-Status check_list(const Impl& impl, Collective collective, const char* what, std::span<const std::size_t> list,
-                  DataType type) {
-  const std::uint64_t limit = (std::uint64_t{1} << 60) / std::max<std::uint64_t>(size_in_bytes(type), 1) /
+Status check_list(const Impl& impl, Collective collective, const char* what,
+                  std::span<const std::size_t> list, DataType type) {
+  const std::uint64_t limit = (std::uint64_t{1} << 60) /
+                              std::max<std::uint64_t>(size_in_bytes(type), 1) /
                               static_cast<std::uint64_t>(impl.size());
   if (list.size() != static_cast<std::size_t>(impl.size()))
     return bad_argument(impl, Call(collective, type),
-                        fmt::format("{} has {} entries, expected one for each of {} ranks", what, list.size(),
-                                    impl.size()));
+                        fmt::format("{} has {} entries, expected one for each of {} ranks", what,
+                                    list.size(), impl.size()));
   for (const std::size_t entry : list)
-    if (entry > limit) return bad_argument(impl, Call(collective, type), fmt::format("{}: {} is too large", what, entry));
+    if (entry > limit)
+      return bad_argument(impl, Call(collective, type),
+                          fmt::format("{}: {} is too large", what, entry));
   return {};
 }
 
@@ -143,20 +160,21 @@ Status Communicator::all_reduce(const void* input, void* output, std::size_t cou
   return run_reducing(*impl_, call, reduction);
 }
 
-Status Communicator::reduce(const void* input, void* output, std::size_t count, DataType type, Reduction reduction,
-                            int root) {
+Status Communicator::reduce(const void* input, void* output, std::size_t count, DataType type,
+                            Reduction reduction, int root) {
   Call call = make_call(Collective::kReduce, type, input, output, count, root);
   return run_reducing(*impl_, call, reduction);
 }
 
-Status Communicator::reduce_scatter(const void* input, void* output, std::size_t count, DataType type,
-                                    Reduction reduction) {
+Status Communicator::reduce_scatter(const void* input, void* output, std::size_t count,
+                                    DataType type, Reduction reduction) {
   Call call = make_block_call(*impl_, Collective::kReduceScatter, type, input, output, count);
   return run_reducing(*impl_, call, reduction);
 }
 
-Status Communicator::reduce_scatter_v(const void* input, void* output, std::span<const std::size_t> counts,
-                                      DataType type, Reduction reduction) {
+Status Communicator::reduce_scatter_v(const void* input, void* output,
+                                      std::span<const std::size_t> counts, DataType type,
+                                      Reduction reduction) {
   SLUICE_TRY(check_list(*impl_, Collective::kReduceScatterV, "counts", counts, type));
   Call call = make_call(Collective::kReduceScatterV, type, input, output, 0);
   call.blocks = Blocks::listed(counts.data(), nullptr, call.elem_bytes, counts.size());
@@ -165,10 +183,12 @@ Status Communicator::reduce_scatter_v(const void* input, void* output, std::span
 }
 
 Status Communicator::all_gather(const void* input, void* output, std::size_t count, DataType type) {
-  return run_moving(*impl_, make_block_call(*impl_, Collective::kAllGather, type, input, output, count));
+  return run_moving(*impl_,
+                    make_block_call(*impl_, Collective::kAllGather, type, input, output, count));
 }
 
-Status Communicator::all_gather_v(const void* input, void* output, std::span<const std::size_t> counts,
+Status Communicator::all_gather_v(const void* input, void* output,
+                                  std::span<const std::size_t> counts,
                                   std::span<const std::size_t> displacements, DataType type) {
   SLUICE_TRY(check_list(*impl_, Collective::kAllGatherV, "counts", counts, type));
   SLUICE_TRY(check_list(*impl_, Collective::kAllGatherV, "displacements", displacements, type));
@@ -178,33 +198,43 @@ Status Communicator::all_gather_v(const void* input, void* output, std::span<con
   return run_moving(*impl_, call);
 }
 
-Status Communicator::broadcast(const void* input, void* output, std::size_t count, DataType type, int root) {
-  return run_moving(*impl_, make_call(Collective::kBroadcast, type, rank() == root ? input : nullptr, output, count, root));
+Status Communicator::broadcast(const void* input, void* output, std::size_t count, DataType type,
+                               int root) {
+  return run_moving(*impl_, make_call(Collective::kBroadcast, type,
+                                      rank() == root ? input : nullptr, output, count, root));
 }
 
-Status Communicator::gather(const void* input, void* output, std::size_t count, DataType type, int root) {
-  return run_moving(*impl_, make_block_call(*impl_, Collective::kGather, type, input, output, count, root));
+Status Communicator::gather(const void* input, void* output, std::size_t count, DataType type,
+                            int root) {
+  return run_moving(*impl_,
+                    make_block_call(*impl_, Collective::kGather, type, input, output, count, root));
 }
 
-Status Communicator::scatter(const void* input, void* output, std::size_t count, DataType type, int root) {
-  return run_moving(*impl_, make_block_call(*impl_, Collective::kScatter, type, rank() == root ? input : nullptr, output,
-                                            count, root));
+Status Communicator::scatter(const void* input, void* output, std::size_t count, DataType type,
+                             int root) {
+  return run_moving(*impl_, make_block_call(*impl_, Collective::kScatter, type,
+                                            rank() == root ? input : nullptr, output, count, root));
 }
 
 Status Communicator::all_to_all(const void* input, void* output, std::size_t count, DataType type) {
-  return run_moving(*impl_, make_block_call(*impl_, Collective::kAllToAll, type, input, output, count));
+  return run_moving(*impl_,
+                    make_block_call(*impl_, Collective::kAllToAll, type, input, output, count));
 }
 
-Status Communicator::barrier() { return run_moving(*impl_, Call(Collective::kBarrier, DataType::kUint8)); }
+Status Communicator::barrier() {
+  return run_moving(*impl_, Call(Collective::kBarrier, DataType::kUint8));
+}
 
 Status Communicator::all_to_all_v(const void* input, std::span<const std::size_t> send_counts,
                                   std::span<const std::size_t> send_displacements, void* output,
                                   std::span<const std::size_t> receive_counts,
-                                  std::span<const std::size_t> receive_displacements, DataType type) {
+                                  std::span<const std::size_t> receive_displacements,
+                                  DataType type) {
   const Collective me = Collective::kAllToAllV;
   const std::uint64_t elem_bytes = size_in_bytes(type);
   if (elem_bytes == 0)
-    return bad_argument(*impl_, Call(me, type), fmt::format("unknown data type {}", static_cast<int>(type)));
+    return bad_argument(*impl_, Call(me, type),
+                        fmt::format("unknown data type {}", static_cast<int>(type)));
   SLUICE_TRY(check_list(*impl_, me, "send counts", send_counts, type));
   SLUICE_TRY(check_list(*impl_, me, "send displacements", send_displacements, type));
   SLUICE_TRY(check_list(*impl_, me, "receive counts", receive_counts, type));
@@ -215,8 +245,9 @@ Status Communicator::all_to_all_v(const void* input, std::span<const std::size_t
   auto* to = static_cast<std::byte*>(output);
   const auto own = static_cast<std::size_t>(rank());
   if (send_counts[own] != receive_counts[own])
-    return bad_argument(*impl_, Call(me, type), fmt::format("sends {} elements to itself and receives {}",
-                                                                send_counts[own], receive_counts[own]));
+    return bad_argument(*impl_, Call(me, type),
+                        fmt::format("sends {} elements to itself and receives {}", send_counts[own],
+                                    receive_counts[own]));
   std::vector<LinkTransfer> transfers;
   transfers.reserve(2 * static_cast<std::size_t>(size()));
   for (int i = 1; i < size(); ++i) {
@@ -224,16 +255,19 @@ Status Communicator::all_to_all_v(const void* input, std::span<const std::size_t
     const auto t = static_cast<std::size_t>(target), o = static_cast<std::size_t>(origin);
     if ((send_counts[t] != 0 && from == nullptr) || (receive_counts[o] != 0 && to == nullptr))
       return bad_argument(*impl_, Call(me, type), "a buffer is null");
-    transfers.push_back({.peer = target, .sending = true,
+    transfers.push_back({.peer = target,
+                         .sending = true,
                          .data = const_cast<std::byte*>(from) + send_displacements[t] * elem_bytes,
                          .bytes = send_counts[t] * elem_bytes});
-    transfers.push_back({.peer = origin, .data = to + receive_displacements[o] * elem_bytes,
+    transfers.push_back({.peer = origin,
+                         .data = to + receive_displacements[o] * elem_bytes,
                          .bytes = receive_counts[o] * elem_bytes});
   }
   if (send_counts[own] != 0) {
-    if (from == nullptr || to == nullptr) return bad_argument(*impl_, Call(me, type), "a buffer is null");
-    compute::copy(to + receive_displacements[own] * elem_bytes, from + send_displacements[own] * elem_bytes,
-                  send_counts[own] * elem_bytes);
+    if (from == nullptr || to == nullptr)
+      return bad_argument(*impl_, Call(me, type), "a buffer is null");
+    compute::copy(to + receive_displacements[own] * elem_bytes,
+                  from + send_displacements[own] * elem_bytes, send_counts[own] * elem_bytes);
   }
   return impl_->run_exchange(Call(me, type), transfers);
 }

@@ -18,7 +18,8 @@ Communicator::Communicator(Communicator&&) noexcept = default;
 Communicator& Communicator::operator=(Communicator&&) noexcept = default;
 Communicator::~Communicator() = default;
 
-Result<Communicator> Communicator::create(const UniqueId& id, int rank, int size, const Options& options) {
+Result<Communicator> Communicator::create(const UniqueId& id, int rank, int size,
+                                          const Options& options) {
   if (size < 1 || rank < 0 || rank >= size)
     return fail(Errc::kInvalidArgument, "bad rank or size",
                 fmt::format("rank {} of {}: expected 0 <= rank < size", rank, size));
@@ -50,17 +51,20 @@ Result<Communicator> Communicator::split(int color, int key) {
   Bootstrap& bootstrap = impl_->bootstrap();
   const Deadline deadline = impl_->deadline();
   const SplitEntry mine{color, key, rank()};
-  SLUICE_TRY_ASSIGN(const auto blobs, bootstrap.all_gather(std::as_bytes(std::span(&mine, 1)), deadline));
+  SLUICE_TRY_ASSIGN(const auto blobs,
+                    bootstrap.all_gather(std::as_bytes(std::span(&mine, 1)), deadline));
   std::vector<SplitEntry> group;
   for (const auto& blob : blobs) {
     SplitEntry entry{};
     if (blob.size() != sizeof entry)
-      return fail(Errc::kInvalidUsage, "ranks disagree", fmt::format("rank {}: split() met another call", rank()));
+      return fail(Errc::kInvalidUsage, "ranks disagree",
+                  fmt::format("rank {}: split() met another call", rank()));
     std::memcpy(&entry, blob.data(), sizeof entry);
     if (entry.color == color) group.push_back(entry);
   }
-  std::sort(group.begin(), group.end(),
-            [](const auto& a, const auto& b) { return std::tie(a.key, a.rank) < std::tie(b.key, b.rank); });
+  std::sort(group.begin(), group.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.key, a.rank) < std::tie(b.key, b.rank);
+  });
 
   // The first of each group makes the ticket of its new job.
   UniqueId id{};
@@ -68,17 +72,21 @@ Result<Communicator> Communicator::split(int color, int key) {
   if (leads) {
     SLUICE_TRY_ASSIGN(id, UniqueId::create());
   }
-  SLUICE_TRY_ASSIGN(const auto ids, bootstrap.all_gather(leads ? std::span(id.bytes).first(id.bytes.size())
-                                                               : std::span<const std::byte>(),
-                                                         deadline));
+  SLUICE_TRY_ASSIGN(const auto ids,
+                    bootstrap.all_gather(leads ? std::span(id.bytes).first(id.bytes.size())
+                                               : std::span<const std::byte>(),
+                                         deadline));
   if (color < 0) return Communicator(nullptr);
   const auto& ticket = ids[static_cast<std::size_t>(group.front().rank)];
   if (ticket.size() != id.bytes.size())
     return fail(Errc::kRemoteError, "no ticket",
-                fmt::format("rank {}: rank {} sent no ticket for color {}", rank(), group.front().rank, color));
+                fmt::format("rank {}: rank {} sent no ticket for color {}", rank(),
+                            group.front().rank, color));
   std::memcpy(id.bytes.data(), ticket.data(), id.bytes.size());
-  const auto place = std::find_if(group.begin(), group.end(), [&](const auto& entry) { return entry.rank == rank(); });
-  return create(id, static_cast<int>(place - group.begin()), static_cast<int>(group.size()), impl_->options());
+  const auto place = std::find_if(group.begin(), group.end(),
+                                  [&](const auto& entry) { return entry.rank == rank(); });
+  return create(id, static_cast<int>(place - group.begin()), static_cast<int>(group.size()),
+                impl_->options());
 }
 
 Status Communicator::abort() { return impl_->abort(); }

@@ -30,8 +30,10 @@ std::string kind_text(std::uint64_t kind) {
 Status Communicator::Impl::Turn::status() const {
   if (!taken_)
     return fail(Errc::kInvalidUsage, "communicator in use",
-                fmt::format("rank {}: a second call on a communicator while the first is in flight", impl_.rank()));
-  if (port::load_relaxed(&impl_.waits_->abort_word) == 0 && impl_.waits_->failed == 0) [[likely]] return {};
+                fmt::format("rank {}: a second call on a communicator while the first is in flight",
+                            impl_.rank()));
+  if (port::load_relaxed(&impl_.waits_->abort_word) == 0 && impl_.waits_->failed == 0) [[likely]]
+    return {};
   return impl_.error();
 }
 
@@ -58,7 +60,8 @@ std::uint64_t Communicator::Impl::first_difference(int peer) const {
   for (std::uint64_t epoch = oldest; epoch <= current_.epoch; ++epoch) {
     const OperationRecord mine = copy_of(header(rank()).records[epoch % kRecords]);
     const OperationRecord theirs = copy_of(header(peer).records[epoch % kRecords]);
-    if (mine.epoch == epoch && theirs.epoch == epoch && mine.signature != theirs.signature) return epoch;
+    if (mine.epoch == epoch && theirs.epoch == epoch && mine.signature != theirs.signature)
+      return epoch;
   }
   return 0;
 }
@@ -67,19 +70,25 @@ std::string Communicator::Impl::mismatch_text(const std::string& me) const {
   const int peer = waits_->failure.peer;
   const std::uint64_t wanted = waits_->failure.expected, found = waits_->failure.seen;
   if (is_message(wanted) || is_message(found))
-    return fmt::format("{}: expected {} from rank {}, found {}", me, kind_text(wanted), peer, kind_text(found));
+    return fmt::format("{}: expected {} from rank {}, found {}", me, kind_text(wanted), peer,
+                       kind_text(found));
   const std::uint64_t epoch = first_difference(peer);
-  if (epoch == 0) return fmt::format("{}: rank {} will not take part: it {}", me, peer, whereabouts(peer));
+  if (epoch == 0)
+    return fmt::format("{}: rank {} will not take part: it {}", me, peer, whereabouts(peer));
   return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank(),
                      describe(copy_of(header(rank()).records[epoch % kRecords])), peer,
                      describe(copy_of(header(peer).records[epoch % kRecords])));
 }
 
-/// When a peer has left that called what this rank called, it left because of an error: the news is under way.
+/// When a peer has left that called what this rank called, it left because of an error: the news is
+/// under way.
 void Communicator::Impl::await_reason() const {
   const int peer = waits_->failure.peer;
-  if (port::load_acquire(&header(peer).lanes[kStarted].value) != kLeft || first_difference(peer) != 0) return;
-  for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500)); !deadline.passed();) {
+  if (port::load_acquire(&header(peer).lanes[kStarted].value) != kLeft ||
+      first_difference(peer) != 0)
+    return;
+  for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));
+       !deadline.passed();) {
     if (port::load_acquire(&waits_->abort_word) != 0) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -90,17 +99,18 @@ std::string Communicator::Impl::failure_text(const std::string& doing) const {
   const std::string me = fmt::format("rank {} of {}, {}", rank(), size(), doing);
   switch (failure.outcome) {
     case WaitOutcome::kTimeout:
-      return fmt::format("{}: waited {} ms for rank {}, which {}", me, waits_->timeout_ns / 1'000'000, failure.peer,
-                         whereabouts(failure.peer));
+      return fmt::format("{}: waited {} ms for rank {}, which {}", me,
+                         waits_->timeout_ns / 1'000'000, failure.peer, whereabouts(failure.peer));
     case WaitOutcome::kMismatch: return mismatch_text(me);
     case WaitOutcome::kWrongSize:
-      return fmt::format("{}: expected {} bytes from rank {}, found {}", me, failure.expected, failure.peer,
-                         failure.seen);
+      return fmt::format("{}: expected {} bytes from rank {}, found {}", me, failure.expected,
+                         failure.peer, failure.seen);
     case WaitOutcome::kOutOfRange:
-      return fmt::format("{}: a channel to rank {} was asked to reach byte {} of a window of {}", me, failure.peer,
-                         failure.seen, failure.expected);
+      return fmt::format("{}: a channel to rank {} was asked to reach byte {} of a window of {}",
+                         me, failure.peer, failure.seen, failure.expected);
     case WaitOutcome::kUnreachable:
-      return fmt::format("{}: the memory of rank {} cannot be reached (os error {})", me, failure.peer, failure.seen);
+      return fmt::format("{}: the memory of rank {} cannot be reached (os error {})", me,
+                         failure.peer, failure.seen);
     case WaitOutcome::kNone:
     case WaitOutcome::kAborted: break;
   }
@@ -109,11 +119,17 @@ std::string Communicator::Impl::failure_text(const std::string& doing) const {
 
 Status Communicator::Impl::failed(const std::string& doing) {
   switch (waits_->failure.outcome) {
-    case WaitOutcome::kTimeout: return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
-    case WaitOutcome::kMismatch: await_reason(); return end(Errc::kInvalidUsage, "calls do not match", failure_text(doing));
-    case WaitOutcome::kWrongSize: return end(Errc::kInvalidUsage, "message of another size", failure_text(doing));
-    case WaitOutcome::kOutOfRange: return end(Errc::kInvalidArgument, "outside the window", failure_text(doing));
-    case WaitOutcome::kUnreachable: return end(Errc::kRemoteError, "peer's memory unreachable", failure_text(doing));
+    case WaitOutcome::kTimeout:
+      return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
+    case WaitOutcome::kMismatch:
+      await_reason();
+      return end(Errc::kInvalidUsage, "calls do not match", failure_text(doing));
+    case WaitOutcome::kWrongSize:
+      return end(Errc::kInvalidUsage, "message of another size", failure_text(doing));
+    case WaitOutcome::kOutOfRange:
+      return end(Errc::kInvalidArgument, "outside the window", failure_text(doing));
+    case WaitOutcome::kUnreachable:
+      return end(Errc::kRemoteError, "peer's memory unreachable", failure_text(doing));
     case WaitOutcome::kNone:
     case WaitOutcome::kAborted: break;
   }
@@ -136,7 +152,8 @@ Status Communicator::Impl::end(Errc code, const char* what, std::string text) {
 }
 
 Status Communicator::Impl::abort() {
-  return end(Errc::kAborted, "aborted", fmt::format("rank {} called abort()", rank())).code() == Errc::kAborted
+  return end(Errc::kAborted, "aborted", fmt::format("rank {} called abort()", rank())).code() ==
+                 Errc::kAborted
              ? Status()
              : error();
 }
@@ -151,7 +168,9 @@ void Communicator::Impl::on_event(const Bootstrap::Event& event) {
   {
     const std::lock_guard lock(error_mutex_);
     if (error_.ok()) {
-      error_ = Status(event.code, event.kind == Bootstrap::Event::Kind::kLost ? "a rank was lost" : "reported by a peer");
+      error_ =
+          Status(event.code, event.kind == Bootstrap::Event::Kind::kLost ? "a rank was lost"
+                                                                         : "reported by a peer");
       error_text_ = event.text;
       log::error("{}: {}", name(event.code), event.text);
     }

@@ -8,8 +8,9 @@
 namespace sluice {
 namespace {
 
-/// Whether `me` reads or writes the buffers of `peer` when the call runs in the users' own buffers. Of the others it must
-/// not even open them: they may have returned from the call, freed their buffers and left.
+/// Whether `me` reads or writes the buffers of `peer` when the call runs in the users' own buffers.
+/// Of the others it must not even open them: they may have returned from the call, freed their
+/// buffers and left.
 bool reaches(const Call& call, int me, int peer) {
   switch (call.collective) {
     case Collective::kGather:
@@ -25,7 +26,8 @@ Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
   if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
   if (!peers_.empty() && peers_[static_cast<std::size_t>(rank())].segment != nullptr) {
-    // Above every epoch: who still waits for this rank learns that it will not come (contradicts()).
+    // Above every epoch: who still waits for this rank learns that it will not come
+    // (contradicts()).
     port::store_release(&header(rank()).lanes[kStarted].value, kLeft);
   }
 }
@@ -44,7 +46,8 @@ Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmeti
   last_algorithm_ = entry->name;
   if (!fabric_.failed()) entry->run(HostThread{}, fabric_, arithmetic, call);
   epoch_ += fabric_.end();
-  if (fabric_.failed()) [[unlikely]] return failed(describe(current_));
+  if (fabric_.failed()) [[unlikely]]
+    return failed(describe(current_));
   return {};
 }
 
@@ -66,7 +69,8 @@ Status Communicator::Impl::exchange(std::span<LinkTransfer> transfers) {
   return {};
 }
 
-ExposedBuffer Communicator::Impl::describe_buffer(const void* buffer, std::uint64_t bytes, bool used) const {
+ExposedBuffer Communicator::Impl::describe_buffer(const void* buffer, std::uint64_t bytes,
+                                                  bool used) const {
   ExposedBuffer exposed{reinterpret_cast<std::uint64_t>(buffer), 0, 0};
   if (!used || bytes == 0) {
     exposed.region = ExposedBuffer::kUnused;
@@ -108,7 +112,8 @@ void Communicator::Impl::locate_buffers(const Call& call) {
     auto output = peer_memory_->locate(r, exposure->output, call.output_bytes(r), deadline());
     if (!input.ok() || !output.ok()) {
       const Status status = input.ok() ? output.status() : input.status();
-      return record_failure(*waits_, WaitOutcome::kUnreachable, r, 0, static_cast<std::uint64_t>(status.os_error()));
+      return record_failure(*waits_, WaitOutcome::kUnreachable, r, 0,
+                            static_cast<std::uint64_t>(status.os_error()));
     }
     peer.exposed[0] = input.value();
     peer.exposed[1] = output.value();

@@ -25,7 +25,8 @@ namespace sluice {
 class Communicator::Impl {
  public:
   /// Joins and sets everything up; src/communicator/create.cpp.
-  static Result<std::unique_ptr<Impl>> create(const UniqueId& id, int rank, int size, const Options& options);
+  static Result<std::unique_ptr<Impl>> create(const UniqueId& id, int rank, int size,
+                                              const Options& options);
   ~Impl();
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -46,13 +47,15 @@ class Communicator::Impl {
 
   /// The arithmetic of a call on this communicator.
   HostArithmetic arithmetic(const Call& call) const {
-    return {.function = functions_[static_cast<unsigned>(call.type)][static_cast<unsigned>(call.op)],
-            .elem_bytes = static_cast<std::uint32_t>(call.elem_bytes),
-            .divisor = call.op == ReduceOp::kAverage ? static_cast<std::uint32_t>(size()) : 1};
+    return {
+        .function = functions_[static_cast<unsigned>(call.type)][static_cast<unsigned>(call.op)],
+        .elem_bytes = static_cast<std::uint32_t>(call.elem_bytes),
+        .divisor = call.op == ReduceOp::kAverage ? static_cast<std::uint32_t>(size()) : 1};
   }
   /// Bytes as they are: a "sum" of one source.
   HostArithmetic copying() const {
-    return {.function = functions_[static_cast<unsigned>(DataType::kUint8)][static_cast<unsigned>(ReduceOp::kSum)]};
+    return {.function = functions_[static_cast<unsigned>(DataType::kUint8)]
+                                  [static_cast<unsigned>(ReduceOp::kSum)]};
   }
 
   Status abort();
@@ -100,7 +103,8 @@ class Communicator::Impl {
   Status failed(const std::string& doing);
   std::string failure_text(const std::string& doing) const;
   std::string whereabouts(int peer) const;
-  /// The first operation that this rank and the peer called differently, as far back as the records go; 0: none.
+  /// The first operation that this rank and the peer called differently, as far back as the records
+  /// go; 0: none.
   std::uint64_t first_difference(int peer) const;
   std::string mismatch_text(const std::string& me) const;
   void await_reason() const;
@@ -132,7 +136,8 @@ class Communicator::Impl {
   Selection selection_;
   compute::ReduceFunction functions_[kDataTypeCount][kReduceOpCount] = {};
   std::uint64_t epoch_ = 1;
-  OperationRecord current_{};  // the operation in flight or the last one, for errors and for the next one's signature
+  OperationRecord current_{};  // the operation in flight or the last one, for errors and for the
+                               // next one's signature
   std::atomic<bool> busy_ = false;
   std::string_view last_algorithm_;
 

@@ -11,19 +11,24 @@ namespace {
 
 using Transfer = Communicator::Transfer;
 
-constexpr std::uint64_t message_kind(DataType type) { return kMessageKind | static_cast<std::uint64_t>(type); }
+constexpr std::uint64_t message_kind(DataType type) {
+  return kMessageKind | static_cast<std::uint64_t>(type);
+}
 
 Status bad_transfer(int rank, std::size_t index, const std::string& text) {
-  return fail(Errc::kInvalidArgument, "invalid argument", fmt::format("rank {}, transfer {}: {}", rank, index, text));
+  return fail(Errc::kInvalidArgument, "invalid argument",
+              fmt::format("rank {}, transfer {}: {}", rank, index, text));
 }
 
 Status check(const Communicator::Impl& impl, const Transfer& transfer, std::size_t index) {
   const std::uint64_t elem_bytes = size_in_bytes(transfer.type);
   const bool sends = transfer.direction == Transfer::Direction::kSend;
   if (elem_bytes == 0)
-    return bad_transfer(impl.rank(), index, fmt::format("unknown data type {}", static_cast<int>(transfer.type)));
+    return bad_transfer(impl.rank(), index,
+                        fmt::format("unknown data type {}", static_cast<int>(transfer.type)));
   if (transfer.peer < 0 || transfer.peer >= impl.size())
-    return bad_transfer(impl.rank(), index, fmt::format("peer {} is not a rank of {}", transfer.peer, impl.size()));
+    return bad_transfer(impl.rank(), index,
+                        fmt::format("peer {} is not a rank of {}", transfer.peer, impl.size()));
   if (transfer.count > (std::uint64_t{1} << 62) / elem_bytes)
     return bad_transfer(impl.rank(), index, fmt::format("count {} is too large", transfer.count));
   if (transfer.count != 0 && (sends ? transfer.source == nullptr : transfer.destination == nullptr))
@@ -39,15 +44,16 @@ Status move_own(int rank, std::span<const Transfer> transfers) {
       (transfer.direction == Transfer::Direction::kSend ? sends : receives).push_back(&transfer);
   if (sends.size() != receives.size())
     return fail(Errc::kInvalidUsage, "unpaired message to oneself",
-                fmt::format("rank {}: {} sends to itself and {} receives from itself", rank, sends.size(),
-                            receives.size()));
+                fmt::format("rank {}: {} sends to itself and {} receives from itself", rank,
+                            sends.size(), receives.size()));
   for (; !sends.empty(); sends.pop_front(), receives.pop_front()) {
     const Transfer &from = *sends.front(), &to = *receives.front();
     if (from.count != to.count || from.type != to.type)
       return fail(Errc::kInvalidUsage, "message of another size",
-                  fmt::format("rank {} sends itself {} {} and receives {} {}", rank, from.count, name(from.type),
-                              to.count, name(to.type)));
-    if (from.count != 0) compute::copy(to.destination, from.source, from.count * size_in_bytes(from.type));
+                  fmt::format("rank {} sends itself {} {} and receives {} {}", rank, from.count,
+                              name(from.type), to.count, name(to.type)));
+    if (from.count != 0)
+      compute::copy(to.destination, from.source, from.count * size_in_bytes(from.type));
   }
   return {};
 }
@@ -78,7 +84,8 @@ Status Communicator::exchange(std::span<const Transfer> transfers) {
     // A send's buffer is only read; LinkTransfer has one pointer for both directions.
     list[count++] = {.peer = transfer.peer,
                      .sending = sends,
-                     .data = static_cast<std::byte*>(sends ? const_cast<void*>(transfer.source) : transfer.destination),
+                     .data = static_cast<std::byte*>(sends ? const_cast<void*>(transfer.source)
+                                                           : transfer.destination),
                      .bytes = transfer.count * size_in_bytes(transfer.type),
                      .kind = message_kind(transfer.type)};
   }
@@ -86,8 +93,11 @@ Status Communicator::exchange(std::span<const Transfer> transfers) {
 }
 
 Status Communicator::send(const void* source, std::size_t count, DataType type, int peer) {
-  const Transfer transfer{
-      .direction = Transfer::Direction::kSend, .peer = peer, .source = source, .count = count, .type = type};
+  const Transfer transfer{.direction = Transfer::Direction::kSend,
+                          .peer = peer,
+                          .source = source,
+                          .count = count,
+                          .type = type};
   return exchange({&transfer, 1});
 }
 

@@ -9,7 +9,8 @@ std::string describe(const OperationRecord& record) {
   const auto type = static_cast<DataType>(record.call >> 8 & 0xff);
   const auto op = static_cast<ReduceOp>(record.call >> 16 & 0xff);
   std::string details;
-  if (collective != Collective::kBarrier) details = fmt::format("count {}, {}", record.count, name(type));
+  if (collective != Collective::kBarrier)
+    details = fmt::format("count {}, {}", record.count, name(type));
   switch (collective) {
     case Collective::kReduce: details += fmt::format(", {}, root {}", name(op), record.root); break;
     case Collective::kAllReduce:
@@ -20,8 +21,8 @@ std::string describe(const OperationRecord& record) {
     case Collective::kScatter: details += fmt::format(", root {}", record.root); break;
     default: break;
   }
-  return fmt::format("{} #{}{}{}{}", name(collective), record.epoch, details.empty() ? "" : " (", details,
-                     details.empty() ? "" : ")");
+  return fmt::format("{} #{}{}{}{}", name(collective), record.epoch, details.empty() ? "" : " (",
+                     details, details.empty() ? "" : ")");
 }
 
 }  // namespace sluice

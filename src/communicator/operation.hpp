@@ -1,4 +1,5 @@
-// One call of a collective: what was asked, what peers must have been asked too, and how to say it in an error.
+// One call of a collective: what was asked, what peers must have been asked too, and how to say it
+// in an error.
 #pragma once
 
 #include <cstddef>
@@ -57,8 +58,12 @@ struct Call : Arguments {
     elem_bytes = size_in_bytes(data_type);
   }
 
-  bool has_input(int rank) const { return !shape_of(collective).input_on_root_only || rank == root; }
-  bool has_output(int rank) const { return !shape_of(collective).output_on_root_only || rank == root; }
+  bool has_input(int rank) const {
+    return !shape_of(collective).input_on_root_only || rank == root;
+  }
+  bool has_output(int rank) const {
+    return !shape_of(collective).output_on_root_only || rank == root;
+  }
   /// Bytes that rank's input and output cover; 0 where it has none.
   std::uint64_t input_bytes(int rank) const {
     return has_input(rank) ? extent_bytes(shape_of(collective).input, rank) : 0;
@@ -85,8 +90,9 @@ struct Call : Arguments {
   }
 };
 
-/// Equal on all ranks whose calls fit each other, and whose earlier calls did: `history` is the signature of the call
-/// before. So a mismatch that no rank could notice (two roots that only send) comes out at the next call that can.
+/// Equal on all ranks whose calls fit each other, and whose earlier calls did: `history` is the
+/// signature of the call before. So a mismatch that no rank could notice (two roots that only send)
+/// comes out at the next call that can.
 inline std::uint64_t signature_of(const Call& call, std::uint64_t history) {
   const std::uint64_t words[] = {
       static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
@@ -101,17 +107,21 @@ inline std::uint64_t signature_of(const Call& call, std::uint64_t history) {
   return hash;
 }
 
-/// What both sides of a message must agree on besides its size: this and its type in the lowest byte. In the place of a
-/// collective's signature.
+/// What both sides of a message must agree on besides its size: this and its type in the lowest
+/// byte. In the place of a collective's signature.
 inline constexpr std::uint64_t kMessageKind = 0x6d65737361676500;  // "message"
-constexpr bool is_message(std::uint64_t kind) { return (kind & ~std::uint64_t{0xff}) == kMessageKind; }
+constexpr bool is_message(std::uint64_t kind) {
+  return (kind & ~std::uint64_t{0xff}) == kMessageKind;
+}
 
-/// Fills in what is kept of a call in the owner's segment. `record` holds the previous call's until now.
+/// Fills in what is kept of a call in the owner's segment. `record` holds the previous call's until
+/// now.
 inline void note(const Call& call, std::uint64_t epoch, OperationRecord& record) {
   record.epoch = epoch;
   record.signature = signature_of(call, record.signature);
   record.count = call.count;
-  record.call = static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
+  record.call = static_cast<std::uint64_t>(call.collective) |
+                static_cast<std::uint64_t>(call.type) << 8 |
                 static_cast<std::uint64_t>(call.op) << 16;
   record.root = static_cast<std::uint64_t>(call.root);
 }

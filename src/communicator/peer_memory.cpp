@@ -20,17 +20,20 @@ Result<std::byte*> PeerMemory::locate(int peer, const ExposedBuffer& buffer, std
                                       Deadline deadline) {
   const PeerProcess& process = peers_[static_cast<std::size_t>(peer)];
   if (process.same_process) return reinterpret_cast<std::byte*>(buffer.address);
-  if (buffer.region == 0 || buffer.region == ExposedBuffer::kUnused) return static_cast<std::byte*>(nullptr);
+  if (buffer.region == 0 || buffer.region == ExposedBuffer::kUnused)
+    return static_cast<std::byte*>(nullptr);
   auto found = mapped_.find({peer, buffer.region});
   if (found == mapped_.end()) {
-    SLUICE_TRY_ASSIGN(auto remote, shm_->open_registered(process.descriptors, buffer.region, deadline));
+    SLUICE_TRY_ASSIGN(auto remote,
+                      shm_->open_registered(process.descriptors, buffer.region, deadline));
     found = mapped_.emplace(std::pair(peer, buffer.region), std::move(remote)).first;
   }
   const Window& window = found->second.window;
   if (!window.contains(buffer.offset, bytes))
-    return fail(Errc::kRemoteError, "a peer's buffer leaves its region",
-                fmt::format("rank {} says its buffer is {} bytes at {} of region {}, which has {} bytes", peer, bytes,
-                            buffer.offset, buffer.region, window.bytes));
+    return fail(
+        Errc::kRemoteError, "a peer's buffer leaves its region",
+        fmt::format("rank {} says its buffer is {} bytes at {} of region {}, which has {} bytes",
+                    peer, bytes, buffer.offset, buffer.region, window.bytes));
   return window.base + buffer.offset;
 }
 
@@ -38,7 +41,8 @@ void PeerMemory::forget_withdrawn(int peer, const Withdrawn& withdrawn) {
   const std::uint64_t count = port::load_acquire(&withdrawn.count);
   std::uint64_t& seen = withdrawn_seen_[static_cast<std::size_t>(peer)];
   if (count == seen) return;
-  if (count - seen > Withdrawn::kKept) {  // too many to know which: all of the peer's go and come back when needed
+  if (count - seen >
+      Withdrawn::kKept) {  // too many to know which: all of the peer's go and come back when needed
     std::erase_if(mapped_, [&](const auto& entry) { return entry.first.first == peer; });
   } else {
     for (std::uint64_t i = seen; i < count; ++i)
@@ -52,7 +56,8 @@ PrivateMemory PeerMemory::access(WaitState& waits) {
   return {.read = &PeerMemory::read, .write = &PeerMemory::write, .context = this};
 }
 
-bool PeerMemory::read(void* self, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes) {
+bool PeerMemory::read(void* self, std::int32_t peer, void* local, std::uint64_t address,
+                      std::uint64_t bytes) {
   auto& memory = *static_cast<PeerMemory*>(self);
   auto& reader = memory.readers_[static_cast<std::size_t>(peer)];
   return memory.record(peer, reader ? reader->read(local, address, bytes)
@@ -69,7 +74,8 @@ bool PeerMemory::write(void* self, std::int32_t peer, const void* local, std::ui
 
 bool PeerMemory::record(std::int32_t peer, const Status& status) {
   if (status.ok()) return true;
-  record_failure(*waits_, WaitOutcome::kUnreachable, peer, 0, static_cast<std::uint64_t>(status.os_error()));
+  record_failure(*waits_, WaitOutcome::kUnreachable, peer, 0,
+                 static_cast<std::uint64_t>(status.os_error()));
   return false;
 }
 

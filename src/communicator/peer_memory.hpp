@@ -1,5 +1,5 @@
-// The users' buffers of other ranks: mapping registered regions when they are first met, and reaching private memory by
-// cross-memory attach.
+// The users' buffers of other ranks: mapping registered regions when they are first met, and
+// reaching private memory by cross-memory attach.
 #pragma once
 
 #include <cstdint>
@@ -26,27 +26,33 @@ struct PeerProcess {
 class PeerMemory {
  public:
   /// `shm` may be nullptr when all ranks are in this process; it must outlive this object.
-  PeerMemory(transport::Shm* shm, std::vector<PeerProcess> peers) : shm_(shm), peers_(std::move(peers)) {
+  PeerMemory(transport::Shm* shm, std::vector<PeerProcess> peers)
+      : shm_(shm), peers_(std::move(peers)) {
     readers_.resize(peers_.size());
     withdrawn_seen_.resize(peers_.size());
   }
 
-  /// Whether this rank can read the word `probe` in `peer`'s memory by cross-memory attach; prepares for it.
+  /// Whether this rank can read the word `probe` in `peer`'s memory by cross-memory attach;
+  /// prepares for it.
   bool try_attach(int peer, const std::uint64_t* address_there, std::uint64_t expected);
 
-  /// Where `bytes` of the peer's exposed buffer are mapped here; nullptr without error when the buffer is ordinary memory
-  /// of another process.
-  Result<std::byte*> locate(int peer, const ExposedBuffer& buffer, std::uint64_t bytes, Deadline deadline);
+  /// Where `bytes` of the peer's exposed buffer are mapped here; nullptr without error when the
+  /// buffer is ordinary memory of another process.
+  Result<std::byte*> locate(int peer, const ExposedBuffer& buffer, std::uint64_t bytes,
+                            Deadline deadline);
 
   /// Unmaps the regions that `peer` has freed.
   void forget_withdrawn(int peer, const Withdrawn& withdrawn);
 
-  /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it is.
+  /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it
+  /// is.
   PrivateMemory access(WaitState& waits);
 
  private:
-  static bool read(void* self, std::int32_t peer, void* local, std::uint64_t address, std::uint64_t bytes);
-  static bool write(void* self, std::int32_t peer, const void* local, std::uint64_t address, std::uint64_t bytes);
+  static bool read(void* self, std::int32_t peer, void* local, std::uint64_t address,
+                   std::uint64_t bytes);
+  static bool write(void* self, std::int32_t peer, const void* local, std::uint64_t address,
+                    std::uint64_t bytes);
   bool record(std::int32_t peer, const Status& status);
 
   transport::Shm* shm_;

@@ -21,7 +21,8 @@ ssize_t read_once(pid_t pid, void* local, std::uint64_t remote_address, std::uin
   return ::process_vm_readv(pid, &to, 1, &from, 1, 0);
 }
 
-ssize_t write_once(pid_t pid, const void* local, std::uint64_t remote_address, std::uint64_t bytes) {
+ssize_t write_once(pid_t pid, const void* local, std::uint64_t remote_address,
+                   std::uint64_t bytes) {
   const iovec from = {const_cast<void*>(local), bytes};
   // An address of the other process, never followed here. NOLINTNEXTLINE(performance-no-int-to-ptr)
   const iovec to = {reinterpret_cast<void*>(remote_address), bytes};
@@ -55,10 +56,12 @@ Result<ProcessReader> ProcessReader::open(pid_t pid, std::uint64_t max_bytes_per
 
 /// Moves `bytes` in calls of once(offset, bytes).
 template <class Once>
-Status ProcessReader::move(const char* doing, std::uint64_t remote_address, std::uint64_t bytes, Once once) const {
+Status ProcessReader::move(const char* doing, std::uint64_t remote_address, std::uint64_t bytes,
+                           Once once) const {
   if (bytes > UINT64_MAX - remote_address)
-    return fail(Errc::kInvalidArgument, "bad range",
-                fmt::format("{} pid {}: {} bytes at {:#x} wrap round", doing, pid_, bytes, remote_address));
+    return fail(
+        Errc::kInvalidArgument, "bad range",
+        fmt::format("{} pid {}: {} bytes at {:#x} wrap round", doing, pid_, bytes, remote_address));
   std::uint64_t done = 0;
   while (done < bytes) {
     const ssize_t moved = once(done, std::min(bytes - done, max_bytes_per_call_));
@@ -74,14 +77,17 @@ Status ProcessReader::move(const char* doing, std::uint64_t remote_address, std:
 
 Status ProcessReader::read(void* local, std::uint64_t remote_address, std::uint64_t bytes) const {
   return move("reading", remote_address, bytes, [&](std::uint64_t offset, std::uint64_t length) {
-    return read_once(pid_, static_cast<std::byte*>(local) + offset, remote_address + offset, length);
+    return read_once(pid_, static_cast<std::byte*>(local) + offset, remote_address + offset,
+                     length);
   });
 }
 
-Status ProcessReader::write(const void* local, std::uint64_t remote_address, std::uint64_t bytes) const {
+Status ProcessReader::write(const void* local, std::uint64_t remote_address,
+                            std::uint64_t bytes) const {
   SLUICE_TRY(check_alive());  // before, too: the pid may be another process's by now
   return move("writing", remote_address, bytes, [&](std::uint64_t offset, std::uint64_t length) {
-    return write_once(pid_, static_cast<const std::byte*>(local) + offset, remote_address + offset, length);
+    return write_once(pid_, static_cast<const std::byte*>(local) + offset, remote_address + offset,
+                      length);
   });
 }
 
@@ -93,13 +99,16 @@ Status ProcessReader::check_alive() const {
               fmt::format("pid {}: the process has ended", pid_));
 }
 
-Status ProcessReader::move_failed(const char* doing, std::uint64_t address, std::uint64_t bytes, int error) const {
+Status ProcessReader::move_failed(const char* doing, std::uint64_t address, std::uint64_t bytes,
+                                  int error) const {
   if (error == ESRCH)
     return fail(Errc::kRemoteError, "process has ended",
                 fmt::format("{} pid {}: the process has ended", doing, pid_), error);
   SLUICE_TRY(check_alive());  // a process that is being torn down has lost its memory first
-  return fail_os("process memory not reachable",
-                 fmt::format("{} {} bytes at {:#x} of pid {}{}", doing, bytes, address, pid_, advice(error)), error);
+  return fail_os(
+      "process memory not reachable",
+      fmt::format("{} {} bytes at {:#x} of pid {}{}", doing, bytes, address, pid_, advice(error)),
+      error);
 }
 
 bool probe(pid_t pid, const volatile std::uint64_t* remote, std::uint64_t expected_value) {

@@ -37,8 +37,10 @@ class ProcessReader {
       : pid_(pid), process_(std::move(process)), max_bytes_per_call_(max_bytes_per_call) {}
   Status check_alive() const;
   template <class Once>
-  Status move(const char* doing, std::uint64_t remote_address, std::uint64_t bytes, Once once) const;
-  Status move_failed(const char* doing, std::uint64_t address, std::uint64_t bytes, int error) const;
+  Status move(const char* doing, std::uint64_t remote_address, std::uint64_t bytes,
+              Once once) const;
+  Status move_failed(const char* doing, std::uint64_t address, std::uint64_t bytes,
+                     int error) const;
 
   pid_t pid_;
   Fd process_;  // pidfd: tells the process from a later one with the same pid; none on systems

@@ -1,4 +1,5 @@
-// The machine "host thread": the types that the schedules are instantiated with, and their catalogue.
+// The machine "host thread": the types that the schedules are instantiated with, and their
+// catalogue.
 #pragma once
 
 #include <span>

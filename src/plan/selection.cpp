@@ -25,7 +25,8 @@ Result<Wanted> parse(const std::string& text) {
     int collective = colon == std::string::npos ? kCollectiveCount : -1;
     bool known = false;
     for (const HostEntry& entry : host_catalogue()) {
-      const bool here = colon == std::string::npos || name(entry.collective) == part.substr(0, colon);
+      const bool here =
+          colon == std::string::npos || name(entry.collective) == part.substr(0, colon);
       if (!here || entry.name != algorithm) continue;
       known = true;
       if (colon != std::string::npos) collective = static_cast<int>(entry.collective);
@@ -61,8 +62,9 @@ bool reduces(Collective collective) {
          collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;
 }
 
-/// Whether selection by cost may take an entry. The reductions over mapped segments all add by rank and round once,
-/// so whichever of them measured figures favour, the bits are the same; those over links add in orders of their own.
+/// Whether selection by cost may take an entry. The reductions over mapped segments all add by rank
+/// and round once, so whichever of them measured figures favour, the bits are the same; those over
+/// links add in orders of their own.
 bool eligible(const HostEntry& entry, bool segments_mapped) {
   return entry.needs != Needs::kLinks || !segments_mapped || !reduces(entry.collective);
 }
@@ -83,7 +85,8 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, bool segmen
         const HostEntry* best = nullptr;
         double best_cost = std::numeric_limits<double>::infinity();
         for (const HostEntry& entry : host_catalogue()) {
-          if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b)) continue;
+          if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b))
+            continue;
           if (!served(entry.needs, static_cast<BufferAccess>(access), segments_mapped)) continue;
           if (!asked_for(wanted, entry) && !eligible(entry, segments_mapped)) continue;
           const double cost = asked_for(wanted, entry)

@@ -1,4 +1,5 @@
-// Which algorithm runs a call: the cheapest by the catalogue's cost functions, or the one that was asked for.
+// Which algorithm runs a call: the cheapest by the catalogue's cost functions, or the one that was
+// asked for.
 #pragma once
 
 #include <array>
@@ -22,16 +23,19 @@ inline constexpr int kBufferAccessCount = 4;
 
 class Selection {
  public:
-  /// Every rank of a communicator must pass the same arguments, because all must choose alike. `wanted`: as
-  /// Options::algorithm; kInvalidArgument for a name that the catalogue does not have.
-  static Result<Selection> make(const CostModel& model, int ranks, bool segments_mapped, const std::string& wanted);
+  /// Every rank of a communicator must pass the same arguments, because all must choose alike.
+  /// `wanted`: as Options::algorithm; kInvalidArgument for a name that the catalogue does not have.
+  static Result<Selection> make(const CostModel& model, int ranks, bool segments_mapped,
+                                const std::string& wanted);
 
   /// The entry for a message of `bytes` (the whole buffer, or the largest block).
   const HostEntry& choose(Collective collective, std::uint64_t bytes, BufferAccess access) const {
-    return *tables_[static_cast<unsigned>(collective)][static_cast<unsigned>(access)][bucket(bytes)];
+    return *tables_[static_cast<unsigned>(collective)][static_cast<unsigned>(access)]
+                   [bucket(bytes)];
   }
 
-  /// Messages from this size on can gain from knowing what access there is; below, choose() needs no agreement.
+  /// Messages from this size on can gain from knowing what access there is; below, choose() needs
+  /// no agreement.
   std::uint64_t access_matters_from(Collective collective) const {
     return matters_from_[static_cast<unsigned>(collective)];
   }
@@ -49,7 +53,9 @@ class Selection {
     const unsigned octave = bucket / 4 + 1;
     return std::uint64_t{4 + bucket % 4} << (octave - 2);
   }
-  static std::uint64_t bucket_last(unsigned b) { return b + 1 < kBuckets - 4 ? bucket_start(b + 1) - 1 : ~0ull; }
+  static std::uint64_t bucket_last(unsigned b) {
+    return b + 1 < kBuckets - 4 ? bucket_start(b + 1) - 1 : ~0ull;
+  }
 
   using Table = std::array<const HostEntry*, kBuckets>;
   std::array<std::array<Table, kBufferAccessCount>, kCollectiveCount> tables_{};

@@ -28,10 +28,10 @@ std::uint64_t inode(const char* path) {
 std::string host_identity() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
-  // The network namespace counts, because abstract sockets, over which memory is shared, belong to one; the PID
-  // namespace, because peers are watched and read by pid.
-  return fmt::format("{}/{}/{}/{}", name, first_line("/proc/sys/kernel/random/boot_id"), inode("/proc/self/ns/net"),
-                     inode("/proc/self/ns/pid"));
+  // The network namespace counts, because abstract sockets, over which memory is shared, belong to
+  // one; the PID namespace, because peers are watched and read by pid.
+  return fmt::format("{}/{}/{}/{}", name, first_line("/proc/sys/kernel/random/boot_id"),
+                     inode("/proc/self/ns/net"), inode("/proc/self/ns/pid"));
 }
 
 std::uint64_t process_identity() {
@@ -42,7 +42,10 @@ std::uint64_t process_identity() {
     return random;
   }();
   // A forked child inherits the number: the pid tells it from its parent.
-  return maker == getpid() ? identity : identity ^ (std::uint64_t{0x9e3779b97f4a7c15} * static_cast<std::uint64_t>(getpid()));
+  return maker == getpid()
+             ? identity
+             : identity ^
+                   (std::uint64_t{0x9e3779b97f4a7c15} * static_cast<std::uint64_t>(getpid()));
 }
 
 CoreSet allowed_cores() {
@@ -50,7 +53,8 @@ CoreSet allowed_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof set, &set) == 0)
-    for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core) cores[core] = CPU_ISSET(core, &set);
+    for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core)
+      cores[core] = CPU_ISSET(core, &set);
   if (cores.none()) cores.set(0);
   return cores;
 }

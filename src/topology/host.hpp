@@ -1,4 +1,5 @@
-// What this process can see of its host: who shares it, how many cores there are, how large the caches.
+// What this process can see of its host: who shares it, how many cores there are, how large the
+// caches.
 #pragma once
 
 #include <bitset>
@@ -11,7 +12,8 @@ namespace sluice::topology {
 /// Cores that a process may run on, by number.
 using CoreSet = std::bitset<1024>;
 
-/// The same for all processes that share memory with this one (host, boot and IPC reach), different otherwise.
+/// The same for all processes that share memory with this one (host, boot and IPC reach), different
+/// otherwise.
 std::string host_identity();
 
 /// A number that no other process that ever lived on this host has, but every thread of this one.

@@ -42,16 +42,18 @@ TEST(Selection, uses_links_only_where_segments_are_not_mapped) {
 }
 
 TEST(Selection, measured_figures_never_change_the_order_of_additions) {
-  // The link schedules add in orders of their own: were they cheapest, the next run's figures could say otherwise.
+  // The link schedules add in orders of their own: were they cheapest, the next run's figures could
+  // say otherwise.
   CostModel flattering;
   flattering.stage_write = flattering.stage_read = flattering.alpha = 1e6;
   const auto selection = Selection::make(flattering, 3, true, "");
   ASSERT_TRUE(selection.ok());
-  for (const Collective collective :
-       {Collective::kAllReduce, Collective::kReduce, Collective::kReduceScatter, Collective::kReduceScatterV})
+  for (const Collective collective : {Collective::kAllReduce, Collective::kReduce,
+                                      Collective::kReduceScatter, Collective::kReduceScatterV})
     for (const std::uint64_t bytes : kSizes)
       for (int a = 0; a < kBufferAccessCount; ++a)
-        EXPECT_NE(selection.value().choose(collective, bytes, access(a)).needs, Needs::kLinks) << bytes;
+        EXPECT_NE(selection.value().choose(collective, bytes, access(a)).needs, Needs::kLinks)
+            << bytes;
 }
 
 TEST(Selection, takes_what_is_asked_for_wherever_it_can_run) {

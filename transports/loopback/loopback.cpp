@@ -41,16 +41,19 @@ struct Board {
 };
 
 Board& board() {
-  static Board* const instance = new Board;  // never destroyed: communicators may outlive static objects
+  static Board* const instance =
+      new Board;  // never destroyed: communicators may outlive static objects
   return *instance;
 }
 
 }  // namespace
 
 Result<Window> Loopback::allocate(std::uint64_t bytes) {
-  if (bytes == 0) return fail(Errc::kInvalidArgument, "allocate: 0 bytes", "loopback: cannot allocate 0 bytes");
+  if (bytes == 0)
+    return fail(Errc::kInvalidArgument, "allocate: 0 bytes", "loopback: cannot allocate 0 bytes");
   // Mapped, not new: pages that no rank touches cost nothing.
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED)
     return fail_os("mmap failed", fmt::format("loopback: cannot allocate {} bytes", bytes), errno);
   const Window window{static_cast<std::byte*>(base), bytes};
@@ -80,13 +83,15 @@ Result<loopback::Remote> Loopback::open(std::span<const std::byte> blob, Deadlin
   std::memcpy(&fields, blob.data(), sizeof fields);
   if (fields.process != static_cast<std::uint64_t>(getpid()))
     return fail(Errc::kInvalidArgument, "open: blob of another process",
-                fmt::format("loopback: the peer is process {}, this is {}; use shm", fields.process, getpid()));
+                fmt::format("loopback: the peer is process {}, this is {}; use shm", fields.process,
+                            getpid()));
   const std::lock_guard lock(board().mutex);
   const auto found = board().published.find(fields.id);
   auto memory = found == board().published.end() ? nullptr : found->second.lock();
   if (memory == nullptr || memory->window().bytes != fields.bytes)
-    return fail(Errc::kInvalidArgument, "open: nothing published",
-                fmt::format("loopback: nothing of {} bytes is published as {}", fields.bytes, fields.id));
+    return fail(
+        Errc::kInvalidArgument, "open: nothing published",
+        fmt::format("loopback: nothing of {} bytes is published as {}", fields.bytes, fields.id));
   const Window window = memory->window();
   return Remote{std::move(memory), window};
 }

@@ -60,12 +60,15 @@ Result<shm::Remote> Shm::open(std::span<const std::byte> blob, Deadline deadline
   if (blob.size() >= sizeof fields) std::memcpy(&fields, blob.data(), sizeof fields);
   if (blob.size() < sizeof fields || fields.address_bytes > kLongestAddress ||
       blob.size() != sizeof fields + fields.address_bytes || fields.bytes == 0 || fields.pid <= 0)
-    return fail(Errc::kInvalidArgument, "open: bad blob", fmt::format("shm: a blob of {} bytes is malformed", blob.size()));
-  const std::string name(reinterpret_cast<const char*>(blob.data()) + sizeof fields, fields.address_bytes);
+    return fail(Errc::kInvalidArgument, "open: bad blob",
+                fmt::format("shm: a blob of {} bytes is malformed", blob.size()));
+  const std::string name(reinterpret_cast<const char*>(blob.data()) + sizeof fields,
+                         fields.address_bytes);
   SLUICE_TRY_ASSIGN(auto received, fetch_descriptor(name, key_, fields.id, fields.pid, deadline));
   if (received.bytes != fields.bytes)
     return fail(Errc::kInvalidArgument, "open: bad blob",
-                fmt::format("shm: a blob says {} bytes, process {} serves {}", fields.bytes, fields.pid, received.bytes));
+                fmt::format("shm: a blob says {} bytes, process {} serves {}", fields.bytes,
+                            fields.pid, received.bytes));
   return map_received(std::move(received), fields.bytes);
 }
 

@@ -1,5 +1,6 @@
-// Shm: the ranks are processes of one host. Memory is an anonymous file (memfd) whose descriptor its owner hands
-// to peers that prove the job's key; nothing has a name that could be guessed or left behind.
+// Shm: the ranks are processes of one host. Memory is an anonymous file (memfd) whose descriptor
+// its owner hands to peers that prove the job's key; nothing has a name that could be guessed or
+// left behind.
 #pragma once
 
 #include <cstddef>
@@ -31,8 +32,8 @@ class Shm : public MappedDatapath<shm::Remote> {
   static constexpr const char* kName = "shm";
   static constexpr std::uint32_t kCapabilities = kMapped | kOrdered;
 
-  /// `key`: known to the job's processes only; peers prove it before they get a descriptor. `resolver` serves
-  /// the ids of registered user memory (Registry).
+  /// `key`: known to the job's processes only; peers prove it before they get a descriptor.
+  /// `resolver` serves the ids of registered user memory (Registry).
   static Result<Shm> start(const DescriptorKey& key, DescriptorServer::Resolver resolver = {});
 
   Result<Window> allocate(std::uint64_t bytes);

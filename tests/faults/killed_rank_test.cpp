@@ -6,7 +6,8 @@
 
 #include "rank_processes.hpp"
 
-/// For the thread sanitizer: the rank processes end by _exit(), beside the thread of the rendezvous.
+/// For the thread sanitizer: the rank processes end by _exit(), beside the thread of the
+/// rendezvous.
 extern "C" const char* __tsan_default_options() { return "report_thread_leaks=0"; }
 
 namespace sluice::faults {

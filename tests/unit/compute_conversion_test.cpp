@@ -164,8 +164,8 @@ TEST_P(KernelConversion, scale_matches_the_reference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(compute, KernelConversion,
-                         testing::ValuesIn(reference::instruction_sets()), [](const auto& info) {
-                           return reference::instruction_set_name(info.param);
+                         testing::ValuesIn(reference::instruction_sets()), [](const auto& test) {
+                           return reference::instruction_set_name(test.param);
                          });
 
 }  // namespace

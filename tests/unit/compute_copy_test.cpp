@@ -31,8 +31,8 @@ TEST_P(Copy, copies_every_length_and_alignment) {
 }
 
 INSTANTIATE_TEST_SUITE_P(compute, Copy, testing::ValuesIn(reference::instruction_sets()),
-                         [](const auto& info) {
-                           return reference::instruction_set_name(info.param);
+                         [](const auto& test) {
+                           return reference::instruction_set_name(test.param);
                          });
 
 }  // namespace

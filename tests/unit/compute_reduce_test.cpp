@@ -223,8 +223,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(compute, Reduce, testing::ValuesIn(cases()), [](const auto& info) {
-  return std::string(name(info.param.type)) + "_" + reference::instruction_set_name(info.param.set);
+INSTANTIATE_TEST_SUITE_P(compute, Reduce, testing::ValuesIn(cases()), [](const auto& test) {
+  return std::string(name(test.param.type)) + "_" + reference::instruction_set_name(test.param.set);
 });
 
 }  // namespace

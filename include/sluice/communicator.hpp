@@ -96,8 +96,7 @@ class Communicator {
   Result<Communicator> split(int color, int key);
   bool valid() const { return impl_ != nullptr; }
 
-  // ---- collectives; p is size()
-  // -----------------------------------------------------------------------------
+  // ---- collectives; p is size() ----
 
   /// output[i] = op over ranks of input[i]; both `count` elements. In place: input == output.
   Status all_reduce(const void* input, void* output, std::size_t count, DataType type,
@@ -153,8 +152,7 @@ class Communicator {
   /// Returns when every rank has called it.
   Status barrier();
 
-  // ---- point to point
-  // ---------------------------------------------------------------------------------------
+  // ---- point to point ----
 
   /// One half of a message. peer == rank() is allowed: a send to oneself pairs with a receive from
   /// oneself in the same exchange().
@@ -175,8 +173,7 @@ class Communicator {
   Status send(const void* source, std::size_t count, DataType type, int peer);
   Status receive(void* destination, std::size_t count, DataType type, int peer);
 
-  // ---- failure
-  // ----------------------------------------------------------------------------------------------
+  // ---- failure ----
 
   /// Ends every call in flight, here and on the other ranks, with kAborted. Any thread.
   Status abort();

@@ -31,8 +31,7 @@ class Fabric : public Links {
 
   SLUICE_FN std::uint64_t epoch() const { return epoch_; }
 
-  // ---- operations
-  // -----------------------------------------------------------------------------------------
+  // ---- operations ----
 
   /// Enters the next operation; by one thread, before the schedule. The record is what peers
   /// compare theirs with.
@@ -50,6 +49,7 @@ class Fabric : public Links {
     // Pairs with wait_started(): whoever sees it may overwrite what this rank read in earlier
     // operations.
     port::store_release(&header(rank()).lanes[kStarted].value, epoch_);
+    wake();
   }
 
   /// Leaves the operation; by one thread, after the schedule. Returns how many epochs it took: more
@@ -63,8 +63,19 @@ class Fabric : public Links {
     return 1 + carried;
   }
 
-  // ---- packets
-  // --------------------------------------------------------------------------------------------
+  /// Says that this rank starts no more operations: kOut or kLeft. Whoever waits for it finds out.
+  SLUICE_FN void leave(std::uint64_t how) {
+    port::store_release(&header(rank()).lanes[kStarted].value, how);
+    // Nobody shall begin to use buffers that were shown and not yet looked at. (A rank that left in
+    // good order is not asked for its buffers any more, but others may still read that it showed
+    // them.)
+    if (how == kOut)
+      for (Exposure& exposure : header(rank()).exposures)
+        port::store_relaxed(&exposure.signature, 0);
+    wake();
+  }
+
+  // ---- packets ----
 
   /// `bytes` <= kPacketBytes to everybody; read with receive_broadcast_packets().
   template <ThreadGroup Group>
@@ -100,8 +111,7 @@ class Fabric : public Links {
     return unpack(group, from, packet_lines_of(from, rank()), bytes);
   }
 
-  // ---- stage
-  // ----------------------------------------------------------------------------------------------
+  // ---- stage ----
 
   /// Takes the half of the stage that belongs to this epoch; the other half may still be read by
   /// slow peers.
@@ -168,15 +178,14 @@ class Fabric : public Links {
     group.sync();
   }
 
-  // ---- direct
-  // ---------------------------------------------------------------------------------------------
+  // ---- direct ----
 
   /// Shows this rank's buffers to its peers for the length of this operation. By one thread.
   SLUICE_FN void expose(const ExposedBuffer& input, const ExposedBuffer& output) {
     for (std::int32_t r = 0; r < size(); ++r) wait_left(r, exposure_used_[parity()]);
     exposure_used_[parity()] = epoch_;
     Exposure& own = header(rank()).exposures[parity()];
-    own.signature = signature_;
+    port::store_relaxed(&own.signature, signature_);
     own.input = input;
     own.output = output;
     port::store_release(&own.tag, epoch_);  // pairs with wait_exposed()
@@ -188,7 +197,7 @@ class Fabric : public Links {
     const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.tag, epoch_, from);
     if (seen < epoch_) return nullptr;
     learn(from, seen);
-    check_signature(from, theirs.signature);
+    check_signature(from, port::load_relaxed(&theirs.signature));
     return failed() ? nullptr : &theirs;
   }
 

@@ -123,8 +123,8 @@ class Links : public RankView {
                                std::uint64_t message_bytes, std::uint64_t kind,
                                std::uint64_t source) {
     group.sync();
-    ++peer(to).sent;
     if (group.rank() != 0) return;
+    ++peer(to).sent;
     slot.bytes = message_bytes;
     slot.kind = kind;
     slot.source = source;
@@ -134,8 +134,8 @@ class Links : public RankView {
   template <ThreadGroup Group>
   SLUICE_FN void take_fragment(const Group& group, std::int32_t from) {
     group.sync();
-    ++peer(from).received;
     if (group.rank() != 0) return;
+    ++peer(from).received;
     port::store_release(&credit(from, rank()).consumed,
                         peer(from).received);  // pairs with send()'s wait
     wake();

@@ -65,6 +65,7 @@ struct MemoryChannel {
     if (!check_lines(remote, remote_offset, bytes) || !check(local, local_offset, bytes))
       return false;
     sluice::put_packets(group, lines(remote, remote_offset), local.base + local_offset, bytes, tag);
+    semaphore.wake();
     return true;
   }
 

@@ -34,8 +34,10 @@ enum LaneName : unsigned {
   kLaneCount,
 };
 
-/// In the lane kStarted: its owner has left for good.
+/// In the lane kStarted: its owner has left for good; or it has met an error and will not touch its
+/// peers' memory again.
 inline constexpr std::uint64_t kLeft = ~0ull;
+inline constexpr std::uint64_t kOut = kLeft - 1;
 
 /// One buffer of a call, as its owner describes it to peers.
 struct ExposedBuffer {

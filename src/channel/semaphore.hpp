@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/port.hpp"
+#include "channel/doorbell.hpp"
 #include "channel/wait.hpp"
 
 namespace sluice {
@@ -15,10 +16,22 @@ struct Semaphore {
   std::uint64_t* outbound = nullptr;  // in the peer's memory, raised by this rank
   std::uint64_t* expected = nullptr;  // in this rank's memory: how far wait() has come
   std::int32_t peer = -1;
+  Doorbell* doorbell = nullptr;       // host: where the peer sleeps
+  std::uint64_t* sleepers = nullptr;  // host: how many ranks do
 
   /// Raises the peer's counter. Everything this thread wrote before is visible to whoever sees it.
   SLUICE_FN void signal(std::uint64_t n = 1) const {
     port::add_release(outbound, n);  // pairs with the acquire in wait() and poll()
+    wake();
+  }
+
+  /// Wakes the peer if it sleeps; after whatever it may be waiting for was written.
+  SLUICE_FN void wake() const {
+#if defined(SLUICE_HOST)
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (sleepers != nullptr && port::load_relaxed(sleepers) != 0) [[unlikely]]
+      ring(*doorbell);
+#endif
   }
 
   /// Waits for `n` more signals. False after a timeout, an abort or an earlier failure in `waits`.

@@ -70,7 +70,9 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
                         .semaphore = {.inbound = counter(me, peer),
                                       .outbound = counter(peer, me),
                                       .expected = counter(me, ranks + peer),
-                                      .peer = static_cast<std::int32_t>(peer)},
+                                      .peer = static_cast<std::int32_t>(peer),
+                                      .doorbell = &impl.doorbell_of(static_cast<int>(peer)),
+                                      .sleepers = impl.waits().sleepers},
                         .waits = &impl.waits()});
   return ChannelSet(std::move(channels));
 }

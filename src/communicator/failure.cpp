@@ -41,7 +41,7 @@ bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
   const auto& impl = *static_cast<const Impl*>(self);
   if (peer < 0 || peer >= impl.size()) return false;
   const std::uint64_t started = port::load_acquire(&impl.header(peer).lanes[kStarted].value);
-  if (started == kLeft) return true;
+  if (started >= kOut) return true;
   if (started < impl.current_.epoch) return false;
   const OperationRecord& theirs = impl.header(peer).records[impl.current_.epoch % kRecords];
   return port::load_relaxed(&theirs.epoch) == impl.current_.epoch &&
@@ -51,6 +51,7 @@ bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
 std::string Communicator::Impl::whereabouts(int peer) const {
   const std::uint64_t started = port::load_acquire(&header(peer).lanes[kStarted].value);
   if (started == kLeft) return "has left the communicator";
+  if (started == kOut) return "has met an error";
   if (started == 0) return "has not called a collective yet";
   return fmt::format("last began {}", describe(copy_of(header(peer).records[started % kRecords])));
 }
@@ -84,8 +85,7 @@ std::string Communicator::Impl::mismatch_text(const std::string& me) const {
 /// under way.
 void Communicator::Impl::await_reason() const {
   const int peer = waits_->failure.peer;
-  if (port::load_acquire(&header(peer).lanes[kStarted].value) != kLeft ||
-      first_difference(peer) != 0)
+  if (port::load_acquire(&header(peer).lanes[kStarted].value) < kOut || first_difference(peer) != 0)
     return;
   for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));
        !deadline.passed();) {
@@ -117,7 +117,42 @@ std::string Communicator::Impl::failure_text(const std::string& doing) const {
   return fmt::format("{}: aborted", me);
 }
 
-Status Communicator::Impl::failed(const std::string& doing) {
+Status Communicator::Impl::failed(const std::string& doing,
+                                  std::span<const LinkTransfer> transfers) {
+  const Status status = reason(doing);
+  leave_operation(transfers);
+  return status;
+}
+
+bool Communicator::Impl::may_touch(int peer) const {
+  const std::uint64_t started = port::load_acquire(&header(peer).lanes[kStarted].value);
+  if (!buffers_shown_ || started != current_.epoch) return false;
+  return port::load_acquire(&header(peer).lanes[kConsumed].value) <= current_.epoch << kStepBits;
+}
+
+void Communicator::Impl::leave_operation(std::span<const LinkTransfer> transfers) {
+  fabric_.leave(kOut);
+  const auto waiting_for = [&](int peer) {
+    if (peer == rank() || is_lost(peer)) return false;
+    if (port::load_acquire(&header(peer).lanes[kStarted].value) >= kOut) return false;
+    bool posted = false;
+    for (const LinkTransfer& transfer : transfers)
+      posted |= transfer.peer == peer && transfer.wait_number != 0 &&
+                !fabric_.taken(peer, transfer.wait_number);
+    return posted || may_touch(peer);
+  };
+  const Deadline deadline = Deadline::after(std::chrono::seconds(1));
+  for (int r = 0; r < size(); ++r)
+    while (waiting_for(r) && !deadline.passed())
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+}
+
+bool Communicator::Impl::is_lost(int peer) const {
+  const std::lock_guard lock(error_mutex_);
+  return lost_.contains(peer);
+}
+
+Status Communicator::Impl::reason(const std::string& doing) {
   switch (waits_->failure.outcome) {
     case WaitOutcome::kTimeout:
       return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
@@ -167,6 +202,7 @@ Status Communicator::Impl::error() const {
 void Communicator::Impl::on_event(const Bootstrap::Event& event) {
   {
     const std::lock_guard lock(error_mutex_);
+    if (event.kind == Bootstrap::Event::Kind::kLost) lost_.insert(event.rank);
     if (error_.ok()) {
       error_ =
           Status(event.code, event.kind == Bootstrap::Event::Kind::kLost ? "a rank was lost"

@@ -28,7 +28,7 @@ Communicator::Impl::~Impl() {
   if (!peers_.empty() && peers_[static_cast<std::size_t>(rank())].segment != nullptr) {
     // Above every epoch: who still waits for this rank learns that it will not come
     // (contradicts()).
-    port::store_release(&header(rank()).lanes[kStarted].value, kLeft);
+    fabric_.leave(kLeft);
   }
 }
 
@@ -41,6 +41,7 @@ Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmeti
     entry = &selection_.choose(call.collective, bytes, BufferAccess::kNone);
   } else {
     entry = &selection_.choose(call.collective, bytes, agree_on_access(call));
+    buffers_shown_ = true;
     if (entry->needs >= Needs::kReach) locate_buffers(call);
   }
   last_algorithm_ = entry->name;
@@ -48,6 +49,7 @@ Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmeti
   epoch_ += fabric_.end();
   if (fabric_.failed()) [[unlikely]]
     return failed(describe(current_));
+  buffers_shown_ = false;
   return {};
 }
 
@@ -58,14 +60,14 @@ Status Communicator::Impl::run_exchange(const Call& call, std::span<LinkTransfer
   last_algorithm_ = "exchange";
   sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
   epoch_ += fabric_.end();
-  if (fabric_.failed()) return failed(describe(current_));
+  if (fabric_.failed()) return failed(describe(current_), transfers);
   return {};
 }
 
 Status Communicator::Impl::exchange(std::span<LinkTransfer> transfers) {
   last_algorithm_ = "exchange";
   sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
-  if (fabric_.failed()) return failed("a message");
+  if (fabric_.failed()) return failed("a message", transfers);
   return {};
 }
 

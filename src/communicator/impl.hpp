@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <variant>
@@ -81,6 +82,8 @@ class Communicator::Impl {
     bool taken_;
   };
 
+  Doorbell& doorbell_of(int rank) const { return header(rank).doorbell; }
+
   /// Memory for the semaphores of user channels (src/communicator/channels.cpp).
   Result<Window> allocate(std::uint64_t bytes);
   Result<std::vector<Window>> share(Window window, const char* what);
@@ -100,7 +103,13 @@ class Communicator::Impl {
   void locate_buffers(const Call& call);
 
   /// The Status of the failure that the waits recorded; tells the other ranks. failure.cpp.
-  Status failed(const std::string& doing);
+  Status failed(const std::string& doing, std::span<const LinkTransfer> transfers = {});
+  Status reason(const std::string& doing);
+  /// After a failure: says that this rank touches no peer's memory any more and gives the peers a
+  /// second to be done with this one's, so that the caller may free its buffers.
+  void leave_operation(std::span<const LinkTransfer> transfers);
+  bool may_touch(int peer) const;
+  bool is_lost(int peer) const;
   std::string failure_text(const std::string& doing) const;
   std::string whereabouts(int peer) const;
   /// The first operation that this rank and the peer called differently, as far back as the records
@@ -136,14 +145,16 @@ class Communicator::Impl {
   Selection selection_;
   compute::ReduceFunction functions_[kDataTypeCount][kReduceOpCount] = {};
   std::uint64_t epoch_ = 1;
-  OperationRecord current_{};  // the operation in flight or the last one, for errors and for the
-                               // next one's signature
+  bool buffers_shown_ = false;  // peers may be using this rank's buffers in the operation in flight
+  OperationRecord current_{};   // the operation in flight or the last one, for errors and for the
+                                // next one's signature
   std::atomic<bool> busy_ = false;
   std::string_view last_algorithm_;
 
   mutable std::mutex error_mutex_;
   Status error_;            // the first error
   std::string error_text_;  // its sentence
+  std::set<int> lost_;      // ranks known to be dead
 };
 
 }  // namespace sluice

@@ -71,6 +71,10 @@ bool advance_receive(const Group& group, Fabric& fabric, LinkTransfer& transfer)
   if (fabric.failed()) return false;
   std::uint64_t length = transfer.bytes;
   if (slot->source != 0 && transfer.bytes != 0) {
+    if (fabric.is_out(transfer.peer)) {  // its caller may have freed the buffer
+      record_failure(fabric.waits(), WaitOutcome::kMismatch, transfer.peer, 0, 0);
+      return false;
+    }
     fabric.fetch(group, transfer.peer, slot->source, transfer.data, length);
   } else {
     length = Fabric::fragment(transfer.bytes, transfer.moved);

@@ -75,6 +75,11 @@ class Fabric : public Links {
     wake();
   }
 
+  /// Whether `rank` has said that it is out: what it posted or showed is not to be used any more.
+  SLUICE_FN bool is_out(std::int32_t rank) const {
+    return port::load_acquire(&header(rank).lanes[kStarted].value) >= kOut;
+  }
+
   // ---- packets ----
 
   /// `bytes` <= kPacketBytes to everybody; read with receive_broadcast_packets().

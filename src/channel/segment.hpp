@@ -31,6 +31,7 @@ enum LaneName : unsigned {
   kInputs,    // slices of input staged so far
   kResults,   // slices of results staged so far
   kConsumed,  // slices of its peers that its owner is done with
+  kExchanging,  // odd while its owner is in exchange() and may be fetching from a peer
   kLaneCount,
 };
 

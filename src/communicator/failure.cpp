@@ -1,6 +1,7 @@
 // From a failed wait to an error that says what happened, here and on the other ranks.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <thread>
 
 #include "base/error.hpp"
@@ -132,9 +133,13 @@ bool Communicator::Impl::may_touch(int peer) const {
 
 void Communicator::Impl::leave_operation(std::span<const LinkTransfer> transfers) {
   fabric_.leave(kOut);
+  std::atomic_ref<std::uint64_t>(header(rank()).lanes[kExchanging].value)
+      .fetch_add(0);  // a full barrier
   const auto waiting_for = [&](int peer) {
     if (peer == rank() || is_lost(peer)) return false;
     if (port::load_acquire(&header(peer).lanes[kStarted].value) >= kOut) return false;
+    std::atomic_ref<std::uint64_t> exchanging(header(peer).lanes[kExchanging].value);
+    if (exchanging.load() % 2 == 0) return may_touch(peer);
     bool posted = false;
     for (const LinkTransfer& transfer : transfers)
       posted |= transfer.peer == peer && transfer.wait_number != 0 &&

@@ -53,12 +53,21 @@ Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmeti
   return {};
 }
 
+void Communicator::Impl::drive(std::span<LinkTransfer> transfers) {
+  std::atomic_ref<std::uint64_t> exchanging(header(rank()).lanes[kExchanging].value);
+  // A full barrier between this and the look at is_out() before a fetch; pairs with
+  // leave_operation().
+  exchanging.fetch_add(1);
+  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  exchanging.fetch_add(1, std::memory_order_release);
+}
+
 Status Communicator::Impl::run_exchange(const Call& call, std::span<LinkTransfer> transfers) {
   note(call, epoch_, current_);
   fabric_.begin(current_);
   for (LinkTransfer& transfer : transfers) transfer.kind = current_.signature;
   last_algorithm_ = "exchange";
-  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  drive(transfers);
   epoch_ += fabric_.end();
   if (fabric_.failed()) return failed(describe(current_), transfers);
   return {};
@@ -66,7 +75,7 @@ Status Communicator::Impl::run_exchange(const Call& call, std::span<LinkTransfer
 
 Status Communicator::Impl::exchange(std::span<LinkTransfer> transfers) {
   last_algorithm_ = "exchange";
-  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  drive(transfers);
   if (fabric_.failed()) return failed("a message", transfers);
   return {};
 }

@@ -105,6 +105,8 @@ class Communicator::Impl {
   /// The Status of the failure that the waits recorded; tells the other ranks. failure.cpp.
   Status failed(const std::string& doing, std::span<const LinkTransfer> transfers = {});
   Status reason(const std::string& doing);
+  /// exchange(), with word of it to the peers.
+  void drive(std::span<LinkTransfer> transfers);
   /// After a failure: says that this rank touches no peer's memory any more and gives the peers a
   /// second to be done with this one's, so that the caller may free its buffers.
   void leave_operation(std::span<const LinkTransfer> transfers);

@@ -61,6 +61,7 @@ class RankView {
   explicit RankView(const FabricParts& parts)
       : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
 
+  SLUICE_FN bool is_set_up() const { return parts_.peers != nullptr; }
   SLUICE_FN std::int32_t rank() const { return parts_.rank; }
   SLUICE_FN std::int32_t size() const { return parts_.ranks; }
   /// The rank `distance` behind this one, around the ring.

@@ -25,11 +25,8 @@ bool reaches(const Call& call, int me, int peer) {
 Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
   if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
-  if (!peers_.empty() && peers_[static_cast<std::size_t>(rank())].segment != nullptr) {
-    // Above every epoch: who still waits for this rank learns that it will not come
-    // (contradicts()).
-    fabric_.leave(kLeft);
-  }
+  // Who still waits for this rank learns that it will not come (contradicts()).
+  if (fabric_.is_set_up()) fabric_.leave(kLeft);
 }
 
 Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmetic) {

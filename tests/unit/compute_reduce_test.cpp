@@ -195,7 +195,7 @@ TEST_P(Reduce, min_and_max_order_zeros_and_keep_nan) {
   });
 }
 
-TEST(ReduceTable, has_kernels_of_its_own_for_every_instruction_set) {
+TEST(ReduceTable, Exhaustive_has_kernels_of_its_own_for_every_instruction_set) {
   std::vector<ReduceFunction> kernels;
   for (const std::int64_t set : reference::instruction_sets()) {
     const reference::UseInstructionSet use(set);

@@ -46,7 +46,7 @@ class Fabric : public Links {
     port::store_relaxed(&entry.count, record.count);
     port::store_relaxed(&entry.call, record.call);
     port::store_relaxed(&entry.root, record.root);
-    // Pairs with wait_started(): whoever sees it may overwrite what this rank read in earlier
+    // Pairs with wait_left(): whoever sees it may overwrite what this rank read in earlier
     // operations.
     port::store_release(&header(rank()).lanes[kStarted].value, epoch_);
     wake();

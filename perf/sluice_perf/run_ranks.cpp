@@ -108,8 +108,7 @@ void Processes::child(int rank, pid_t parent) {
     known = read_all(question.get(), *place.id);
   }
   const int code = known ? run_rank(line_, place) : 1;
-  std::fflush(nullptr);
-  _exit(code);
+  std::exit(code);  // not _exit: rank 0 serves the rendezvous, and says goodbye at exit
 }
 
 bool Processes::start(int rank) {

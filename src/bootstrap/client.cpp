@@ -9,7 +9,7 @@
 namespace sluice::bootstrap {
 namespace {
 
-constexpr std::chrono::milliseconds kLeavePatience{250};
+constexpr std::chrono::milliseconds kLeavePatience{2000};
 
 }  // namespace
 

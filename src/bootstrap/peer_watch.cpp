@@ -13,7 +13,9 @@
 namespace sluice::bootstrap {
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{100};
+// Longer than a busy machine keeps the server from its processor; the server itself needs no grace
+// to tell a death from a leave, so this delays news only where a child keeps a dead rank's socket.
+constexpr std::chrono::milliseconds kGrace{500};
 
 /// By system call: glibc 2.36 is the first with a wrapper.
 Fd open_pidfd(std::uint32_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }

@@ -217,6 +217,9 @@ void ServerLoop::flush_and_sweep() {
   // A member found dead while flushing makes news for the others, so again until nobody else is.
   for (bool changed = true; changed;) {
     for (const auto& connection : connections_) flush(*connection);
+    // Only now: a rank that leaves may end its process as soon as it sees this, and by then the
+    // others must have been told.
+    for (const auto& connection : connections_) finish(*connection);
     changed =
         std::erase_if(connections_, [](const auto& connection) { return connection->dead; }) > 0;
   }
@@ -225,11 +228,15 @@ void ServerLoop::flush_and_sweep() {
 void ServerLoop::flush(Connection& connection) {
   if (connection.dead) return;
   if (const int error = connection.stream.flush()) return drop(connection, std::strerror(error));
-  if (connection.state == Connection::State::kClosing && !connection.stream.has_outgoing() &&
-      !connection.shut_down) {
-    connection.shut_down = true;  // the peer reads to the end, closes, and we see that in discard()
-    ::shutdown(connection.stream.socket().get(), SHUT_WR);
-  }
+}
+
+/// Ends our half of a connection that is being closed: the peer reads to the end and closes, and
+/// discard() sees that.
+void ServerLoop::finish(Connection& connection) {
+  if (connection.dead || connection.state != Connection::State::kClosing) return;
+  if (connection.stream.has_outgoing() || connection.shut_down) return;
+  connection.shut_down = true;
+  ::shutdown(connection.stream.socket().get(), SHUT_WR);
 }
 
 void ServerLoop::say_last_words() {

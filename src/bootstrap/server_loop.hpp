@@ -36,6 +36,7 @@ class ServerLoop {
   void expire_strangers();
   void flush_and_sweep();
   void flush(Connection& connection);
+  void finish(Connection& connection);
   void say_last_words();
   void warn_refused(const Connection& connection, const std::string& why);
 

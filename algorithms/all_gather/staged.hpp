@@ -19,15 +19,15 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math& math,
                                  const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
-  const std::uint64_t slice = slice_bytes_for(1);
+  const Slices slices = Slices::of(a.blocks, 1);
   const bool streaming = fabric.streaming(a.blocks.total());
-  fabric.open_stage(group, kStageSlots, slice);
+  fabric.open_stage(group, slices.count, slices.bytes);
   const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
   pipeline(
-      a.blocks.slices(slice),
+      slices.count,
       [&](std::uint64_t k) {  // stage, and put into place here, in one pass
-        for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
-        const Range range = a.blocks[me].slice(k, slice);
+        fabric.wait_slot_free(group, k);
+        const Range range = a.blocks[me].slice(k, slices.bytes);
         const void* from[1] = {a.input + (range.offset - a.blocks[me].offset)};
         void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
         if (from[0] == to[0])
@@ -39,7 +39,7 @@ SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math&
       [&](std::uint64_t k) {  // collect
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
-          const Range range = a.blocks[r].slice(k, slice);
+          const Range range = a.blocks[r].slice(k, slices.bytes);
           fabric.wait_for(group, r, kInputs, k + 1);
           if (!fabric.failed())
             copy(group, a.output + range.offset, fabric.slot(r, k), range.bytes, streaming);

@@ -7,7 +7,7 @@
 //
 // Cost: alpha + 2 n beta (copy, then read p - 1 inputs from cache). Between packets and two_shot.
 // Order of additions: by rank.
-// Needs: mapped segments; n <= half a stage (two operations in a row use alternate halves).
+// Needs: mapped segments; n <= half a stage.
 #pragma once
 
 #include <cstddef>
@@ -23,12 +23,15 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_reduce_one_shot(const Group& group, Fabric& fabric, const Math& math,
                                    const Arguments& a) {
-  copy(group, fabric.stage_half(group), a.input, a.bytes(), fabric.stage_streaming());
+  constexpr std::uint64_t kLine = 64;
+  fabric.open_stage(group, 1, (a.bytes() + kLine) / kLine * kLine);
+  fabric.wait_slot_free(group, 0);
+  copy(group, fabric.slot(fabric.rank(), 0), a.input, a.bytes(), fabric.stage_streaming());
   fabric.publish(group, kInputs, 1);
   const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < fabric.size(); ++r) {
     fabric.wait_for(group, r, kInputs, 1);
-    sources[r] = r == fabric.rank() ? a.input : fabric.peer_half(r);
+    sources[r] = r == fabric.rank() ? a.input : fabric.slot(r, 0);
   }
   if (fabric.failed()) return;
   void* output[1] = {a.output};

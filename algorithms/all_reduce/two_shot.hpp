@@ -26,34 +26,16 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
                                    const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
-  const std::uint64_t slice = slice_bytes_for(p);
+  const Slices slices = Slices::of(blocks, p);
   const bool streaming = fabric.streaming(a.bytes());
   const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
-  const auto part = [&](std::int32_t owner, std::uint64_t k,
-                        std::int32_t r) {  // what `owner` staged for r
-    return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
-  };
-  fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
+  fabric.open_stage(group, slices.count, slices.bytes * static_cast<std::uint64_t>(p));
   pipeline(
-      blocks.slices(slice),
-      [&](std::uint64_t k) {  // hand over
-        for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
-        for (std::int32_t i = 1; i < p; ++i) {
-          const std::int32_t r = fabric.neighbour(i);
-          const Range range = blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes,
-               fabric.stage_streaming());
-        }
-        fabric.publish(group, kInputs, k + 1);
-      },
+      slices.count, [&](std::uint64_t k) { hand_over(group, fabric, blocks, a.input, slices, k); },
       [&](std::uint64_t k) {  // reduce
-        const Range range = blocks[me].slice(k, slice);
-        const void** sources = fabric.sources();
-        for (std::int32_t r = 0; r < p; ++r) {
-          fabric.wait_for(group, r, kInputs, k + 1);
-          sources[r] = r == me ? a.input + range.offset : part(r, k, me);
-        }
-        void* to[2] = {a.output + range.offset, part(me, k, me)};
+        const Range range = blocks[me].slice(k, slices.bytes);
+        const void** sources = handed_over(group, fabric, a.input, range, slices, k);
+        void* to[2] = {a.output + range.offset, staged_part(fabric, me, k, me, slices)};
         if (!fabric.failed())
           math.reduce(group, to, 2, sources, static_cast<unsigned>(p), range.bytes, true,
                       streaming_mask);
@@ -62,10 +44,11 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
       [&](std::uint64_t k) {  // collect
         for (std::int32_t i = 1; i < p; ++i) {
           const std::int32_t r = fabric.neighbour(i);
-          const Range range = blocks[r].slice(k, slice);
+          const Range range = blocks[r].slice(k, slices.bytes);
           fabric.wait_for(group, r, kResults, k + 1);
           if (!fabric.failed())
-            copy(group, a.output + range.offset, part(r, k, r), range.bytes, streaming);
+            copy(group, a.output + range.offset, staged_part(fabric, r, k, r, slices), range.bytes,
+                 streaming);
         }
         fabric.publish(group, kConsumed, k + 1);
       });

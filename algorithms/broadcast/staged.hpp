@@ -18,17 +18,16 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& math,
                                 const Arguments& a) {
-  const std::int32_t p = fabric.size(), me = fabric.rank();
-  const std::uint64_t slice = slice_bytes_for(1);
+  const std::int32_t me = fabric.rank();
+  const Slices slices = Slices::of(Blocks::equal(a.count, a.elem_bytes, 1), 1);
   const bool streaming = fabric.streaming(a.bytes());
   const unsigned streaming_mask = (streaming ? 1u : 0u) | (fabric.stage_streaming() ? 2u : 0u);
   const Range whole{0, a.bytes()};
-  const std::uint64_t steps = Blocks::equal(a.count, a.elem_bytes, 1).slices(slice);
-  fabric.open_stage(group, kStageSlots, slice);
-  for (std::uint64_t k = 0; k < steps; ++k) {
-    const Range range = whole.slice(k, slice);
+  fabric.open_stage(group, slices.count, slices.bytes);
+  for (std::uint64_t k = 0; k < slices.count; ++k) {
+    const Range range = whole.slice(k, slices.bytes);
     if (me == a.root) {
-      for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
+      fabric.wait_slot_free(group, k);
       const void* from[1] = {a.input + range.offset};
       void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
       if (a.input == a.output)

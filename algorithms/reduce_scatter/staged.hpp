@@ -22,32 +22,15 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const Math& math,
                                      const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
-  const std::uint64_t slice = slice_bytes_for(p);
+  const Slices slices = Slices::of(a.blocks, p);
   const bool streaming = fabric.streaming(a.blocks[me].bytes);
-  const auto part = [&](std::int32_t owner, std::uint64_t k,
-                        std::int32_t r) {  // what `owner` staged for r
-    return fabric.slot(owner, k) + static_cast<std::uint64_t>(r) * slice;
-  };
-  fabric.open_stage(group, kStageSlots, slice * static_cast<std::uint64_t>(p));
+  fabric.open_stage(group, slices.count, slices.bytes * static_cast<std::uint64_t>(p));
   pipeline(
-      a.blocks.slices(slice),
-      [&](std::uint64_t k) {  // hand over
-        for (std::int32_t i = 1; i < p; ++i) fabric.wait_slot_free(group, fabric.neighbour(i), k);
-        for (std::int32_t i = 1; i < p; ++i) {
-          const std::int32_t r = fabric.neighbour(i);
-          const Range range = a.blocks[r].slice(k, slice);
-          copy(group, part(me, k, r), a.input + range.offset, range.bytes,
-               fabric.stage_streaming());
-        }
-        fabric.publish(group, kInputs, k + 1);
-      },
+      slices.count,
+      [&](std::uint64_t k) { hand_over(group, fabric, a.blocks, a.input, slices, k); },
       [&](std::uint64_t k) {  // reduce
-        const Range range = a.blocks[me].slice(k, slice);
-        const void** sources = fabric.sources();
-        for (std::int32_t r = 0; r < p; ++r) {
-          fabric.wait_for(group, r, kInputs, k + 1);
-          sources[r] = r == me ? a.input + range.offset : part(r, k, me);
-        }
+        const Range range = a.blocks[me].slice(k, slices.bytes);
+        const void** sources = handed_over(group, fabric, a.input, range, slices, k);
         void* to[1] = {a.output + (range.offset - a.blocks[me].offset)};
         if (!fabric.failed())
           math.reduce(group, to, 1, sources, static_cast<unsigned>(p), range.bytes, true,

@@ -18,6 +18,7 @@
 #include "channel/links.hpp"
 #include "channel/packet.hpp"
 #include "channel/segment.hpp"
+#include "channel/stage_ring.hpp"
 #include "channel/thread_group.hpp"
 #include "channel/wait.hpp"
 
@@ -56,10 +57,10 @@ class Fabric : public Links {
   /// than one only when its steps outgrew the bits of a lane.
   SLUICE_FN std::uint64_t end() {
     const std::uint64_t carried = steps_ >> kStepBits;
-    if (carried != 0)
-      for (std::uint64_t* used :
-           {&packets_used_[turn()], &stage_used_[parity()], &exposure_used_[parity()]})
-        if (*used == epoch_) *used += carried;
+    if (carried == 0) return 1;
+    for (std::uint64_t* used : {&packets_used_[turn()], &exposure_used_[parity()]})
+      if (*used == epoch_) *used += carried;
+    if (stage_.epoch() == epoch_) stage_.carry(carried);
     return 1 + carried;
   }
 
@@ -118,40 +119,29 @@ class Fabric : public Links {
 
   // ---- stage ----
 
-  /// Takes the half of the stage that belongs to this epoch; the other half may still be read by
-  /// slow peers.
-  template <ThreadGroup Group>
-  SLUICE_FN std::byte* stage_half(const Group& group) {
-    if (group.rank() == 0)
-      for (std::int32_t r = 0; r < size(); ++r) wait_left(r, stage_used_[parity()]);
-    group.sync();
-    stage_used_[parity()] = epoch_;
-    return peer_half(rank());
-  }
-  SLUICE_FN std::byte* peer_half(std::int32_t rank) const {
-    return peer(rank).segment + layout_.stage() + parity() * (kStageBytes / 2);
-  }
-
-  /// Takes the whole stage as `slots` slots of `slot_bytes`.
+  /// Takes the next `slots` slots of `slot_bytes` in every rank's stage; all ranks say the same.
   template <ThreadGroup Group>
   SLUICE_FN void open_stage(const Group& group, std::uint64_t slots, std::uint64_t slot_bytes) {
-    slots_ = slots;
-    slot_bytes_ = slot_bytes;
-    const std::uint64_t last_use =
-        stage_used_[0] > stage_used_[1] ? stage_used_[0] : stage_used_[1];
-    if (group.rank() == 0)
-      for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_use);
+    if (group.rank() == 0) stage_.open(epoch_, slots, slot_bytes);
     group.sync();
-    stage_used_[0] = stage_used_[1] = epoch_;
   }
-  /// Slot of step `step` of `rank`: write one's own, read the others'.
-  SLUICE_FN std::byte* slot(std::int32_t rank, std::uint64_t step) const {
-    return peer(rank).segment + layout_.stage() + step % slots_ * slot_bytes_;
+  /// Slot `slot` of `rank`: write one's own, read the others'.
+  SLUICE_FN std::byte* slot(std::int32_t rank, std::uint64_t slot) const {
+    return peer(rank).segment + layout_.stage() + stage_.offset(slot);
   }
-  /// Before writing the slot of `step`: waits until `reader` is done with what was there.
+  /// Before writing a slot: waits until every peer is done with what was there. What they are done
+  /// with in this operation, their kConsumed says.
   template <ThreadGroup Group>
-  SLUICE_FN void wait_slot_free(const Group& group, std::int32_t reader, std::uint64_t step) {
-    if (step >= slots_) wait_for(group, reader, kConsumed, step - slots_ + 1);
+  SLUICE_FN void wait_slot_free(const Group& group, std::uint64_t slot) {
+    const StageRing::Obstacle obstacle = stage_.obstacle(slot);
+    for (std::int32_t i = 1; i < size(); ++i) {
+      const std::int32_t reader = neighbour(i);
+      if (obstacle.slots != 0)
+        wait_for(group, reader, kConsumed, obstacle.slots);
+      else if (group.rank() == 0)
+        wait_left(reader, obstacle.epoch);
+    }
+    group.sync();
   }
 
   /// Says that this rank has come to `steps` in `lane`; what it wrote before is visible to whoever
@@ -311,10 +301,8 @@ class Fabric : public Links {
   std::uint64_t steps_ = 0;                        // the farthest that this rank came in a lane
   std::uint64_t last_packets_ = 0;                 // the packets' last use before this operation
   std::uint64_t packets_used_[kPacketTurns] = {};  // epoch of the last use
-  std::uint64_t stage_used_[2] = {};               // by parity
   std::uint64_t exposure_used_[2] = {};
-  std::uint64_t slots_ = 1;
-  std::uint64_t slot_bytes_ = 0;
+  StageRing stage_;
 };
 
 }  // namespace sluice

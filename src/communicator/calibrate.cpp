@@ -12,11 +12,14 @@ namespace sluice {
 namespace {
 
 constexpr std::uint64_t kBytes = 64 * 1024;
-// A user's buffer: the copies go round in it, so that, as in earnest, its lines come from beyond
-// the first caches.
-constexpr std::uint64_t kBufferBytes = 4 * 1024 * 1024;
-constexpr int kRounds =
-    16;  // of each way of writing; the best counts, because everything else is disturbance
+// A user's buffer: the copies go round in it. Small enough that what is measured is the links.
+constexpr std::uint64_t kBufferBytes = 4 * kBytes;
+// A buffer that only the last-level cache holds.
+constexpr std::uint64_t kLargeBufferBytes = 4 * 1024 * 1024;
+// Of each way of writing: twice round the stage. The first time touches the memory, the second
+// counts, by its median: some lines are luckier than others.
+constexpr int kSlots = kStageBytes / kBytes;
+constexpr int kRounds = 2 * kSlots;
 constexpr int kPings = 64;
 
 using Clock = std::chrono::steady_clock;
@@ -42,12 +45,14 @@ class Pair {
     port::store_release(word(rank_), step_);
     wait_at_least(waits_, word(1 - rank_), step_, 1 - rank_);
   }
-  /// The stage of rank 0, as slots in turn, as the schedules use it.
-  std::byte* slot(int round) const {
-    return segments_[0] + layout_.stage() + static_cast<std::uint64_t>(round) % 8 * kBytes;
-  }
+  /// The stages, slot by slot, as the schedules use them.
+  std::byte* own_slot(int round) const { return slot(rank_, round); }
+  std::byte* peer_slot(int round) const { return slot(1 - rank_, round); }
 
  private:
+  std::byte* slot(int rank, int round) const {
+    return segments_[rank] + layout_.stage() + static_cast<std::uint64_t>(round % kSlots) * kBytes;
+  }
   // A lane that the schedules only ever raise above what is left here: epochs are shifted, steps
   // are few.
   std::uint64_t* word(int rank) const {
@@ -60,24 +65,37 @@ class Pair {
   std::uint64_t step_ = 0;
 };
 
-/// Rank 0 writes a slot, rank 1 reads it; the best time a byte of this rank's half.
-double measure_copies(int rank, Pair& pair, std::byte* buffer, bool streaming) {
-  double best = std::numeric_limits<double>::infinity();
+double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+struct CopyTimes {
+  double write;
+  double read;
+};
+
+/// Both write a slot of their own, then read the other's, as a schedule does: times a byte.
+CopyTimes measure_copies(Pair& pair, std::byte* buffer, bool streaming) {
+  std::vector<double> writes, reads;
   for (int round = 0; round < kRounds; ++round) {
-    std::byte* slot = pair.slot(round);
     std::byte* own = buffer + static_cast<std::uint64_t>(round) * kBytes % kBufferBytes;
-    if (rank == 0)
-      best = std::min(best, nanoseconds([&] {
-                        if (streaming)
-                          compute::copy_streaming(slot, own, kBytes);
-                        else
-                          compute::copy(slot, own, kBytes);
-                      }));
+    const double write = nanoseconds([&] {
+      if (streaming)
+        compute::copy_streaming(pair.own_slot(round), own, kBytes);
+      else
+        compute::copy(pair.own_slot(round), own, kBytes);
+    });
     pair.meet();
-    if (rank == 1) best = std::min(best, nanoseconds([&] { compute::copy(own, slot, kBytes); }));
+    const double read = nanoseconds([&] { compute::copy(own, pair.peer_slot(round), kBytes); });
     pair.meet();
+    if (round < kSlots) continue;
+    writes.push_back(write);
+    reads.push_back(read);
   }
-  return best / static_cast<double>(kBytes);
+  return {median(writes) / static_cast<double>(kBytes),
+          median(reads) / static_cast<double>(kBytes)};
 }
 
 double measure_alpha(Pair& pair) {
@@ -90,8 +108,10 @@ double measure_alpha(Pair& pair) {
 }
 
 /// One rank alone: is it quicker to write a middling buffer past the caches?
-void measure_streaming(std::byte* buffer, LinkFigures& figures) {
-  constexpr std::uint64_t kHalf = kBufferBytes / 2;
+void measure_streaming(LinkFigures& figures) {
+  constexpr std::uint64_t kHalf = kLargeBufferBytes / 2;
+  std::vector<std::byte> both(kLargeBufferBytes, std::byte{1});
+  std::byte* const buffer = both.data();
   double cached = std::numeric_limits<double>::infinity(), streaming = cached;
   for (int round = 0; round < 3; ++round) {
     cached = std::min(cached, nanoseconds([&] { compute::copy(buffer, buffer + kHalf, kHalf); }));
@@ -114,18 +134,20 @@ LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLa
   Pair pair(rank, segments, layout, waits);
   pair.meet();
   figures.alpha = measure_alpha(pair);
-  const double line = measure_copies(rank, pair, own.data(), false);
-  const double streamed = measure_copies(rank, pair, own.data(), true);
+  const CopyTimes cached = measure_copies(pair, own.data(), false);
+  const CopyTimes streamed = measure_copies(pair, own.data(), true);
   waits.doorbell = doorbell;
-  if (rank == 0) measure_streaming(own.data(), figures);
-  (rank == 0 ? figures.write_line : figures.read_line) = line;
-  (rank == 0 ? figures.write_streaming : figures.read_streamed) = streamed;
+  figures.write_line = cached.write;
+  figures.read_line = cached.read;
+  figures.write_streaming = streamed.write;
+  figures.read_streamed = streamed.read;
+  if (rank == 0) measure_streaming(figures);
   return figures;
 }
 
 void measure_attach(const PrivateMemory& attach, std::uint64_t address, LinkFigures& figures) {
   constexpr std::uint64_t kShort = 4096;
-  std::vector<std::byte> buffer(kBufferBytes, std::byte{1});
+  std::vector<std::byte> buffer(8 * kBytes, std::byte{1});
   double short_ns = std::numeric_limits<double>::infinity(), long_ns = short_ns;
   for (std::uint64_t round = 0; round < 8; ++round) {
     std::byte* own = buffer.data() + round * kBytes;
@@ -139,19 +161,22 @@ void measure_attach(const PrivateMemory& attach, std::uint64_t address, LinkFigu
       std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
 }
 
-void apply(const LinkFigures& writer, const LinkFigures& reader, CostModel& model) {
-  model.alpha = std::clamp(std::min(writer.alpha, reader.alpha), 20.0, 5000.0);
-  model.packet_write = writer.write_line;
-  model.packet_read = reader.read_line;
+void apply(const LinkFigures& one, const LinkFigures& other, CostModel& model) {
+  const auto mean = [&](double LinkFigures::*figure) { return (one.*figure + other.*figure) / 2; };
+  model.alpha = std::clamp(std::min(one.alpha, other.alpha), 20.0, 5000.0);
+  model.packet_write = mean(&LinkFigures::write_line);
+  model.packet_read = mean(&LinkFigures::read_line);
+  const double streaming_write = mean(&LinkFigures::write_streaming);
+  const double streaming_read = mean(&LinkFigures::read_streamed);
   model.stage_streaming =
-      writer.write_streaming + reader.read_streamed < 0.9 * (writer.write_line + reader.read_line);
-  model.stage_write = model.stage_streaming ? writer.write_streaming : writer.write_line;
-  model.stage_read = model.stage_streaming ? reader.read_streamed : reader.read_line;
-  model.cached_byte = std::min(writer.copy_cached, writer.copy_streaming);
-  model.streaming_pays_early = writer.copy_streaming < 0.9 * writer.copy_cached;
-  if (reader.attach_alpha > 0) {
-    model.attach_alpha = reader.attach_alpha;
-    model.attach_byte = reader.attach_byte;
+      streaming_write + streaming_read < 0.9 * (model.packet_write + model.packet_read);
+  model.stage_write = model.stage_streaming ? streaming_write : model.packet_write;
+  model.stage_read = model.stage_streaming ? streaming_read : model.packet_read;
+  model.cached_byte = std::min(one.copy_cached, one.copy_streaming);
+  model.streaming_pays_early = one.copy_streaming < 0.9 * one.copy_cached;
+  if (other.attach_alpha > 0) {
+    model.attach_alpha = other.attach_alpha;
+    model.attach_byte = other.attach_byte;
   }
 }
 

@@ -15,9 +15,9 @@ namespace sluice {
 /// this rank.
 struct LinkFigures {
   double alpha = 0;            // a flag, one way
-  double write_line = 0;       // a byte written to lines that a peer has read
+  double write_line = 0;       // a byte copied to the stage, whose lines a peer has read
   double write_streaming = 0;  // the same past the caches
-  double read_line = 0;        // a byte read from what a peer has just written
+  double read_line = 0;        // a byte copied from a stage that a peer has just written
   double read_streamed = 0;    // the same when it was written past the caches
   double copy_cached = 0;      // a byte copied between buffers that fit in a last-level cache only
   double copy_streaming = 0;   // the same with the output past the caches
@@ -34,6 +34,6 @@ LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLa
 void measure_attach(const PrivateMemory& attach, std::uint64_t address, LinkFigures& figures);
 
 /// Puts the figures of ranks 0 and 1 into the model; the same on every rank.
-void apply(const LinkFigures& writer, const LinkFigures& reader, CostModel& model);
+void apply(const LinkFigures& one, const LinkFigures& other, CostModel& model);
 
 }  // namespace sluice

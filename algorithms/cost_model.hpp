@@ -31,12 +31,15 @@ struct CostModel {
   constexpr double pass(double n, double footprint) const {
     return work(n * (footprint > cache_bytes ? memory_byte : cached_byte));
   }
+  /// What n bytes of a pass cost in memory, besides what they cost in cache.
+  constexpr double beyond(double n, double footprint) const {
+    return footprint > cache_bytes ? work(n * memory_byte) : 0;
+  }
   constexpr double to_stage(double n) const { return work(n * stage_write); }
   constexpr double from_stage(double n) const { return work(n * stage_read); }
   /// A copy of n bytes from or to a peer's own buffer.
   constexpr double reach(double n, double footprint) const {
-    if (attached)
-      return work(attach_alpha + n * (attach_byte + (footprint > cache_bytes ? memory_byte : 0)));
+    if (attached) return work(attach_alpha + n * attach_byte) + beyond(n, footprint);
     return pass(n, footprint) + work(n * packet_read);
   }
   static constexpr double log2_ceil(double p) {

@@ -16,10 +16,13 @@ constexpr std::uint64_t kBytes = 64 * 1024;
 constexpr std::uint64_t kBufferBytes = 4 * kBytes;
 // A buffer that only the last-level cache holds.
 constexpr std::uint64_t kLargeBufferBytes = 4 * 1024 * 1024;
-// Of each way of writing: twice round the stage. The first time touches the memory, the second
-// counts, by its median: some lines are luckier than others.
-constexpr int kSlots = kStageBytes / kBytes;
-constexpr int kRounds = 2 * kSlots;
+// Slots in turn: the whole stage, as the staged schedules go through it; and so few that a line is
+// written again while its reader still has it, as in links and packets.
+constexpr int kLongRing = kStageBytes / kBytes;
+constexpr int kShortRing = 2;
+// Rounds that count, by their median: some lines are luckier than others. Those before them, once
+// round the ring, touch the memory.
+constexpr int kRounds = 32;
 constexpr int kPings = 64;
 
 using Clock = std::chrono::steady_clock;
@@ -45,13 +48,19 @@ class Pair {
     port::store_release(word(rank_), step_);
     wait_at_least(waits_, word(1 - rank_), step_, 1 - rank_);
   }
-  /// The stages, slot by slot, as the schedules use them.
-  std::byte* own_slot(int round) const { return slot(rank_, round); }
-  std::byte* peer_slot(int round) const { return slot(1 - rank_, round); }
+  /// Gives the other one a number and returns its.
+  std::uint64_t tell(std::uint64_t number) {
+    port::store_relaxed(reinterpret_cast<std::uint64_t*>(own_slot(0)), number);
+    meet();
+    return port::load_relaxed(reinterpret_cast<std::uint64_t*>(peer_slot(0)));
+  }
+  /// In the stages, which are free before the first operation.
+  std::byte* own_slot(int slot) const { return slot_of(rank_, slot); }
+  std::byte* peer_slot(int slot) const { return slot_of(1 - rank_, slot); }
 
  private:
-  std::byte* slot(int rank, int round) const {
-    return segments_[rank] + layout_.stage() + static_cast<std::uint64_t>(round % kSlots) * kBytes;
+  std::byte* slot_of(int rank, int slot) const {
+    return segments_[rank] + layout_.stage() + static_cast<std::uint64_t>(slot) * kBytes;
   }
   // A lane that the schedules only ever raise above what is left here: epochs are shifted, steps
   // are few.
@@ -71,26 +80,22 @@ double median(std::vector<double>& values) {
   return *middle;
 }
 
-struct CopyTimes {
-  double write;
-  double read;
-};
-
-/// Both write a slot of their own, then read the other's, as a schedule does: times a byte.
-CopyTimes measure_copies(Pair& pair, std::byte* buffer, bool streaming) {
+/// Both write a slot of their own, then read the other's, as a schedule does.
+CopyTimes measure_copies(Pair& pair, std::byte* buffer, int slots, bool streaming) {
   std::vector<double> writes, reads;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < slots + kRounds; ++round) {
+    const int slot = round % slots;
     std::byte* own = buffer + static_cast<std::uint64_t>(round) * kBytes % kBufferBytes;
     const double write = nanoseconds([&] {
       if (streaming)
-        compute::copy_streaming(pair.own_slot(round), own, kBytes);
+        compute::copy_streaming(pair.own_slot(slot), own, kBytes);
       else
-        compute::copy(pair.own_slot(round), own, kBytes);
+        compute::copy(pair.own_slot(slot), own, kBytes);
     });
     pair.meet();
-    const double read = nanoseconds([&] { compute::copy(own, pair.peer_slot(round), kBytes); });
+    const double read = nanoseconds([&] { compute::copy(own, pair.peer_slot(slot), kBytes); });
     pair.meet();
-    if (round < kSlots) continue;
+    if (round < slots) continue;
     writes.push_back(write);
     reads.push_back(read);
   }
@@ -107,8 +112,30 @@ double measure_alpha(Pair& pair) {
   return best / kPings;
 }
 
+/// Each reads the other's ordinary memory by cross-memory attach, at the same time.
+void measure_attach(Pair& pair, const PrivateMemory& attach, int peer, LinkFigures& figures) {
+  constexpr std::uint64_t kShort = 4096;
+  std::vector<std::byte> theirs_to_read(kBytes, std::byte{1}), mine(8 * kBytes, std::byte{1});
+  const std::uint64_t address = pair.tell(reinterpret_cast<std::uint64_t>(theirs_to_read.data()));
+  std::vector<double> short_times, long_times;
+  const auto read = [&](std::uint64_t round, std::uint64_t bytes) {
+    return nanoseconds([&] {
+      attach.read(attach.context, peer, mine.data() + round % 8 * kBytes, address, bytes);
+    });
+  };
+  for (std::uint64_t round = 0; round < 16; ++round) {
+    short_times.push_back(read(round, kShort));
+    long_times.push_back(read(round, kBytes));
+  }
+  pair.meet();  // from here the peer does not read our memory any more
+  const double short_ns = median(short_times), long_ns = median(long_times);
+  figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShort);
+  figures.attach_alpha =
+      std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
+}
+
 /// One rank alone: is it quicker to write a middling buffer past the caches?
-void measure_streaming(LinkFigures& figures) {
+void measure_own_copies(LinkFigures& figures) {
   constexpr std::uint64_t kHalf = kLargeBufferBytes / 2;
   std::vector<std::byte> both(kLargeBufferBytes, std::byte{1});
   std::byte* const buffer = both.data();
@@ -125,7 +152,7 @@ void measure_streaming(LinkFigures& figures) {
 }  // namespace
 
 LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLayout& layout,
-                          WaitState& waits) {
+                          WaitState& waits, const PrivateMemory& attach) {
   LinkFigures figures;
   if (rank > 1) return figures;
   std::vector<std::byte> own(kBufferBytes, std::byte{1});
@@ -134,49 +161,35 @@ LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLa
   Pair pair(rank, segments, layout, waits);
   pair.meet();
   figures.alpha = measure_alpha(pair);
-  const CopyTimes cached = measure_copies(pair, own.data(), false);
-  const CopyTimes streamed = measure_copies(pair, own.data(), true);
+  figures.hot_lines = measure_copies(pair, own.data(), kShortRing, false);
+  figures.stage = measure_copies(pair, own.data(), kLongRing, false);
+  figures.stage_streaming = measure_copies(pair, own.data(), kLongRing, true);
+  if (attach.read != nullptr) measure_attach(pair, attach, 1 - rank, figures);
   waits.doorbell = doorbell;
-  figures.write_line = cached.write;
-  figures.read_line = cached.read;
-  figures.write_streaming = streamed.write;
-  figures.read_streamed = streamed.read;
-  if (rank == 0) measure_streaming(figures);
+  if (rank == 0) measure_own_copies(figures);
   return figures;
 }
 
-void measure_attach(const PrivateMemory& attach, std::uint64_t address, LinkFigures& figures) {
-  constexpr std::uint64_t kShort = 4096;
-  std::vector<std::byte> buffer(8 * kBytes, std::byte{1});
-  double short_ns = std::numeric_limits<double>::infinity(), long_ns = short_ns;
-  for (std::uint64_t round = 0; round < 8; ++round) {
-    std::byte* own = buffer.data() + round * kBytes;
-    short_ns = std::min(short_ns,
-                        nanoseconds([&] { attach.read(attach.context, 0, own, address, kShort); }));
-    long_ns = std::min(long_ns,
-                       nanoseconds([&] { attach.read(attach.context, 0, own, address, kBytes); }));
-  }
-  figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShort);
-  figures.attach_alpha =
-      std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
-}
-
 void apply(const LinkFigures& one, const LinkFigures& other, CostModel& model) {
-  const auto mean = [&](double LinkFigures::*figure) { return (one.*figure + other.*figure) / 2; };
+  const auto mean = [&](CopyTimes LinkFigures::*way) {
+    return CopyTimes{((one.*way).write + (other.*way).write) / 2,
+                     ((one.*way).read + (other.*way).read) / 2};
+  };
   model.alpha = std::clamp(std::min(one.alpha, other.alpha), 20.0, 5000.0);
-  model.packet_write = mean(&LinkFigures::write_line);
-  model.packet_read = mean(&LinkFigures::read_line);
-  const double streaming_write = mean(&LinkFigures::write_streaming);
-  const double streaming_read = mean(&LinkFigures::read_streamed);
-  model.stage_streaming =
-      streaming_write + streaming_read < 0.9 * (model.packet_write + model.packet_read);
-  model.stage_write = model.stage_streaming ? streaming_write : model.packet_write;
-  model.stage_read = model.stage_streaming ? streaming_read : model.packet_read;
+  const CopyTimes hot = mean(&LinkFigures::hot_lines);
+  model.packet_write = hot.write;
+  model.packet_read = hot.read;
+  const CopyTimes cached = mean(&LinkFigures::stage);
+  const CopyTimes streaming = mean(&LinkFigures::stage_streaming);
+  model.stage_streaming = streaming.write + streaming.read < 0.9 * (cached.write + cached.read);
+  const CopyTimes& stage = model.stage_streaming ? streaming : cached;
+  model.stage_write = stage.write;
+  model.stage_read = stage.read;
   model.cached_byte = std::min(one.copy_cached, one.copy_streaming);
   model.streaming_pays_early = one.copy_streaming < 0.9 * one.copy_cached;
-  if (other.attach_alpha > 0) {
-    model.attach_alpha = other.attach_alpha;
-    model.attach_byte = other.attach_byte;
+  if (one.attach_alpha > 0 && other.attach_alpha > 0) {
+    model.attach_alpha = std::max(one.attach_alpha, other.attach_alpha);
+    model.attach_byte = std::max(one.attach_byte, other.attach_byte);
   }
 }
 

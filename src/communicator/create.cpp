@@ -211,13 +211,10 @@ class Setup {
     struct Place {
       std::uint64_t probe_address;
       std::uint64_t probe;
-      std::uint64_t stage;
     };
     auto* shm = std::get_if<transport::Shm>(&impl_.transport_);
-    const SegmentLayout layout{static_cast<std::uint64_t>(size())};
     const Place mine{reinterpret_cast<std::uint64_t>(&impl_own_header().probe),
-                     impl_own_header().probe,
-                     reinterpret_cast<std::uint64_t>(segment_.base + layout.stage())};
+                     impl_own_header().probe};
     SLUICE_TRY_ASSIGN(
         const auto places,
         impl_.bootstrap_->all_gather(blob_of(mine, shm ? shm->address().name : ""), deadline_));
@@ -234,7 +231,6 @@ class Setup {
     for (int r = 0; r < size(); ++r) {
       SLUICE_TRY_ASSIGN(const Place place,
                         fields_of<Place>(places[static_cast<std::size_t>(r)], r));
-      if (r == 0) stage_of_rank_0_ = place.stage;
       FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
       if (impl_.processes_[static_cast<std::size_t>(r)].same_process)
         peer.reach = Reach::kSame;
@@ -271,10 +267,12 @@ class Setup {
     if (size() == 1) return {};
     LinkFigures figures;
     const Window segments[2] = {{impl_.peers_[0].segment, 0}, {impl_.peers_[1].segment, 0}};
+    const int other = 1 - rank();
+    const bool attaches =
+        other >= 0 && impl_.peers_[static_cast<std::size_t>(other)].reach == Reach::kAttach;
     figures = measure_links(rank(), segments, SegmentLayout{static_cast<std::uint64_t>(size())},
-                            *impl_.waits_);
-    if (rank() == 1 && impl_.peers_[0].reach == Reach::kAttach)
-      measure_attach(impl_.peer_memory_->access(*impl_.waits_), stage_of_rank_0_, figures);
+                            *impl_.waits_,
+                            attaches ? impl_.peer_memory_->access(*impl_.waits_) : PrivateMemory{});
     if (impl_.waits_->failed != 0)
       return fail(Errc::kTimeout, "measuring the links failed",
                   fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
@@ -335,7 +333,6 @@ class Setup {
   Deadline deadline_;
   std::vector<Hello> hellos_;
   Window segment_;
-  std::uint64_t stage_of_rank_0_ = 0;  // in its own address space
   bool use_loopback_ = false;
   double ranks_per_core_ = 1;
 };

@@ -18,6 +18,11 @@ struct BlobFields {
   std::uint32_t address_bytes;
 };
 constexpr std::size_t kLongestAddress = 107;  // sun_path
+// Segments up to this size are brought in at once, in huge pages where the kernel gives them: the
+// stage is read half as fast again through them, and memory that is not there is an error at set-up
+// rather than a signal later. Larger ones belong to communicators of many ranks, who need not all
+// use every part.
+constexpr std::uint64_t kPopulatedBytes = 16 * 1024 * 1024;
 
 Result<shm::Remote> map_received(ReceivedDescriptor received, std::uint64_t bytes) {
   SLUICE_TRY_ASSIGN(auto mapped, SharedMemory::map(std::move(received.fd), bytes));
@@ -35,6 +40,7 @@ Result<Shm> Shm::start(const DescriptorKey& key, DescriptorServer::Resolver reso
 
 Result<Window> Shm::allocate(std::uint64_t bytes) {
   SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, "sluice-segment"));
+  if (bytes <= kPopulatedBytes) SLUICE_TRY(memory.populate());
   owned_.push_back(std::make_shared<SharedMemory>(std::move(memory)));
   return Window{owned_.back()->data(), bytes};
 }

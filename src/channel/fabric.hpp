@@ -58,7 +58,8 @@ class Fabric : public Links {
   SLUICE_FN std::uint64_t end() {
     const std::uint64_t carried = steps_ >> kStepBits;
     if (carried == 0) return 1;
-    for (std::uint64_t* used : {&packets_used_[turn()], &exposure_used_[parity()]})
+    for (std::uint64_t* used :
+         {&packets_used_[turn()], &lanes_used_[lane_turn()], &exposure_used_[parity()]})
       if (*used == epoch_) *used += carried;
     if (stage_.epoch() == epoch_) stage_.carry(carried);
     return 1 + carried;
@@ -91,6 +92,7 @@ class Fabric : public Links {
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
     wake();
+    prefetch_next_packets(size(), bytes);
   }
 
   /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
@@ -101,6 +103,7 @@ class Fabric : public Links {
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
     wake();
+    prefetch_next_packets(to, bytes);
   }
 
   /// The peer's packets to everybody; valid until the end of the operation.
@@ -149,10 +152,12 @@ class Fabric : public Links {
   template <ThreadGroup Group>
   SLUICE_FN void publish(const Group& group, LaneName lane, std::uint64_t steps) {
     group.sync();
-    if (group.rank() != 0 || failed()) return;
+    if (group.rank() != 0) return;
+    take_lane_turn();
+    if (failed()) return;
     if (steps > steps_) steps_ = steps;
     Lane& own = header(rank()).lanes[lane];
-    port::store_relaxed(&own.signature[parity()], signature_);
+    port::store_relaxed(&own.signature[lane_turn()], signature_);
     port::store_release(&own.value, (epoch_ << kStepBits) + steps);  // pairs with wait_for()
     wake();
   }
@@ -167,7 +172,7 @@ class Fabric : public Links {
       const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.value, target, from);
       if (seen >= target) {
         learn(from, seen >> kStepBits);
-        check_signature(from, port::load_relaxed(&theirs.signature[parity()]));
+        check_signature(from, port::load_relaxed(&theirs.signature[lane_turn()]));
       }
     }
     group.sync();
@@ -251,10 +256,29 @@ class Fabric : public Links {
  private:
   SLUICE_FN std::uint64_t parity() const { return epoch_ & 1; }
   SLUICE_FN std::uint64_t turn() const { return epoch_ % kPacketTurns; }
+  SLUICE_FN std::uint64_t lane_turn() const { return epoch_ % kLaneTurns; }
+  /// Before this operation's signature is written beside a lane: nobody may be looking for the one
+  /// that was there.
+  SLUICE_FN void take_lane_turn() {
+    std::uint64_t& used = lanes_used_[lane_turn()];
+    if (used == epoch_) return;
+    for (std::int32_t r = 0; r < size(); ++r) wait_left(r, used);
+    used = epoch_;
+  }
   SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
   SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
+    return packet_lines_of(from, to, turn());
+  }
+  SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to,
+                                        std::uint64_t turn) const {
     return reinterpret_cast<PacketLine*>(peer(from).segment +
-                                         layout_.packets(static_cast<std::uint64_t>(to), turn()));
+                                         layout_.packets(static_cast<std::uint64_t>(to), turn));
+  }
+  /// Likely the next operation sends as much: the lines that it will write are taken from their
+  /// readers while this rank waits for its peers anyway.
+  SLUICE_FN void prefetch_next_packets(std::int32_t to, std::uint64_t bytes) const {
+    const PacketLine* lines = packet_lines_of(rank(), to, (epoch_ + 1) % kPacketTurns);
+    for (std::uint64_t i = 0; i < packet_lines(bytes); ++i) port::prefetch_for_write(&lines[i]);
   }
 
   SLUICE_FN void learn(std::int32_t from, std::uint64_t epoch) {
@@ -301,7 +325,8 @@ class Fabric : public Links {
   std::uint64_t steps_ = 0;                        // the farthest that this rank came in a lane
   std::uint64_t last_packets_ = 0;                 // the packets' last use before this operation
   std::uint64_t packets_used_[kPacketTurns] = {};  // epoch of the last use
-  std::uint64_t exposure_used_[2] = {};
+  std::uint64_t lanes_used_[kLaneTurns] = {};
+  std::uint64_t exposure_used_[2] = {};  // by parity
   StageRing stage_;
 };
 

@@ -16,11 +16,14 @@ namespace sluice {
 /// Two lines apart, because neighbouring lines are fetched in pairs by some processors.
 inline constexpr std::uint64_t kPollSpacing = 128;
 
+/// How many operations a rank may be ahead of one that still looks at its lanes.
+inline constexpr std::uint64_t kLaneTurns = 4;
+
 /// A counter that its owner raises and every peer may poll. `value` is epoch << kStepBits | step,
 /// so a later operation's value is above every value of an earlier one and nothing is ever reset.
 struct alignas(kPollSpacing) Lane {
   std::uint64_t value;
-  std::uint64_t signature[2];  // of the owner's operation, by parity of its epoch
+  std::uint64_t signature[kLaneTurns];  // of the owner's operation, by its epoch in turn
 };
 
 inline constexpr unsigned kStepBits = 16;

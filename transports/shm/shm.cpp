@@ -19,9 +19,8 @@ struct BlobFields {
 };
 constexpr std::size_t kLongestAddress = 107;  // sun_path
 // Segments up to this size are brought in at once, in huge pages where the kernel gives them: the
-// stage is read half as fast again through them, and memory that is not there is an error at set-up
-// rather than a signal later. Larger ones belong to communicators of many ranks, who need not all
-// use every part.
+// first calls need not wait for pages, and memory that is not there is an error at set-up rather
+// than a signal later. Larger ones belong to communicators of many ranks, who seldom use every part.
 constexpr std::uint64_t kPopulatedBytes = 16 * 1024 * 1024;
 
 Result<shm::Remote> map_received(ReceivedDescriptor received, std::uint64_t bytes) {

@@ -78,4 +78,19 @@ SLUICE_FN const void** handed_over(const Group& group, Fabric& fabric, const std
   return sources;
 }
 
+/// Copies slice `k` of each peer's block of the result from where that peer staged it, as its own
+/// part, to its place in `output`.
+template <ThreadGroup Group, class Fabric>
+SLUICE_FN void collect(const Group& group, Fabric& fabric, const Blocks& blocks, std::byte* output,
+                       const Slices& slices, std::uint64_t k, bool streaming) {
+  for (std::int32_t i = 1; i < fabric.size(); ++i) {
+    const std::int32_t r = fabric.neighbour(i);
+    const Range range = blocks[r].slice(k, slices.bytes);
+    fabric.wait_for(group, r, kResults, k + 1);
+    if (!fabric.failed())
+      copy(group, output + range.offset, staged_part(fabric, r, k, r, slices), range.bytes,
+           streaming);
+  }
+}
+
 }  // namespace sluice

@@ -14,7 +14,6 @@
 
 #include "algorithms/arguments.hpp"
 #include "algorithms/staging.hpp"
-#include "channel/copy.hpp"
 #include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 
@@ -39,15 +38,8 @@ SLUICE_FN void reduce_two_shot(const Group& group, Fabric& fabric, const Math& m
                       is_root ? streaming : fabric.stage_streaming());
         fabric.publish(group, kResults, k + 1);
       },
-      [&](std::uint64_t k) {  // collect
-        for (std::int32_t i = 1; is_root && i < p; ++i) {
-          const std::int32_t r = fabric.neighbour(i);
-          const Range range = blocks[r].slice(k, slices.bytes);
-          fabric.wait_for(group, r, kResults, k + 1);
-          if (!fabric.failed())
-            copy(group, a.output + range.offset, staged_part(fabric, r, k, r, slices), range.bytes,
-                 streaming);
-        }
+      [&](std::uint64_t k) {
+        if (is_root) collect(group, fabric, blocks, a.output, slices, k, streaming);
         fabric.publish(group, kConsumed, k + 1);
       });
 }

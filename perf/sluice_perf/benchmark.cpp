@@ -96,6 +96,8 @@ Result<Measurement> CellTimer::time(const Schedule& schedule) {
     SLUICE_TRY_ASSIGN(const double batch_us, time_batch_us(schedule.iterations));
     mine.push_back(batch_us / static_cast<double>(schedule.iterations));
   }
+  Measurement result;
+  result.algorithm = communicator_.last_algorithm();
   std::vector<double> all(mine.size() * static_cast<std::size_t>(communicator_.size()));
   SLUICE_TRY(communicator_.all_gather(mine.data(), all.data(), mine.size(), DataType::kFloat64));
 
@@ -105,7 +107,6 @@ Result<Measurement> CellTimer::time(const Schedule& schedule) {
     batch_us = std::max(batch_us, all[i]);
   }
   std::sort(slowest.begin(), slowest.end());
-  Measurement result;
   result.min_us = slowest.front();
   result.median_us = (slowest[(slowest.size() - 1) / 2] + slowest[slowest.size() / 2]) / 2;
   result.max_us = slowest.back();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "sluice_perf/verify.hpp"
 
@@ -17,7 +18,8 @@ struct Measurement {
   double median_us = 0;
   double max_us = 0;
   bool checked = false;
-  std::uint64_t wrong = 0;  // over all ranks
+  std::uint64_t wrong = 0;     // over all ranks
+  std::string_view algorithm;  // that ran; of the catalogue
 };
 
 struct TimingOptions {

@@ -157,7 +157,7 @@ void Report::write_json(const Row& row, const Measurement& measurement, bool in_
       {"threads", setting_.threads},
       {"bytes", row.bytes},
       {"in_place", in_place},
-      {"algorithm", effective_algorithm(line_)},
+      {"algorithm", measurement.algorithm},
       {"transport", effective_transport(line_)},
       {"memory", line_.registered ? "registered" : "ordinary"},
       {"time_us",

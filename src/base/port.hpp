@@ -52,14 +52,6 @@ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 inline void add_release(std::uint64_t* word, std::uint64_t value) {
   std::atomic_ref<std::uint64_t>(*word).fetch_add(value, std::memory_order_release);
 }
-/// Takes the line at `address`, to be written soon, from whoever else has it; a hint.
-inline void prefetch_for_write(const void* address) {
-#if defined(__x86_64__)
-  _m_prefetchw(const_cast<void*>(address));
-#else
-  __builtin_prefetch(address, 1);
-#endif
-}
 /// Rests the core for a moment inside a spin.
 inline void pause() {
 #if defined(__x86_64__)
@@ -90,7 +82,6 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   asm volatile("red.release.sys.global.add.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
 }
-__device__ inline void prefetch_for_write(const void*) {}
 __device__ inline void pause() { __nanosleep(32); }
 
 #else  // SLUICE_DEVICE_HIP
@@ -112,7 +103,6 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   __hip_atomic_fetch_add(word, value, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM);
 }
-__device__ inline void prefetch_for_write(const void*) {}
 __device__ inline void pause() { __builtin_amdgcn_s_sleep(1); }
 
 #endif

@@ -1,6 +1,7 @@
 // The reduction that a schedule asks for.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,7 +35,7 @@ struct HostArithmetic {
               .destination_count = destination_count,
               .sources = sources,
               .source_count = source_count,
-              .count = bytes / elem_bytes,
+              .count = bytes >> std::countr_zero(elem_bytes),  // elements have 1, 2, 4 or 8 bytes
               .divisor = last ? divisor : 1,
               .streaming_mask = streaming_mask});
   }

@@ -92,7 +92,6 @@ class Fabric : public Links {
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
     wake();
-    prefetch_next_packets(size(), bytes);
   }
 
   /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
@@ -103,7 +102,6 @@ class Fabric : public Links {
     packets_used_[turn()] = epoch_;
     sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
     wake();
-    prefetch_next_packets(to, bytes);
   }
 
   /// The peer's packets to everybody; valid until the end of the operation.
@@ -267,18 +265,8 @@ class Fabric : public Links {
   }
   SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
   SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
-    return packet_lines_of(from, to, turn());
-  }
-  SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to,
-                                        std::uint64_t turn) const {
     return reinterpret_cast<PacketLine*>(peer(from).segment +
-                                         layout_.packets(static_cast<std::uint64_t>(to), turn));
-  }
-  /// Likely the next operation sends as much: the lines that it will write are taken from their
-  /// readers while this rank waits for its peers anyway.
-  SLUICE_FN void prefetch_next_packets(std::int32_t to, std::uint64_t bytes) const {
-    const PacketLine* lines = packet_lines_of(rank(), to, (epoch_ + 1) % kPacketTurns);
-    for (std::uint64_t i = 0; i < packet_lines(bytes); ++i) port::prefetch_for_write(&lines[i]);
+                                         layout_.packets(static_cast<std::uint64_t>(to), turn()));
   }
 
   SLUICE_FN void learn(std::int32_t from, std::uint64_t epoch) {

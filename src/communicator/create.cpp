@@ -182,7 +182,7 @@ class Setup {
         std::chrono::duration_cast<std::chrono::nanoseconds>(impl_.options_.timeout).count());
     // With a core for each rank a spin of some ten microseconds is the quickest wait; without,
     // every spin keeps the peer that is waited for from running.
-    waits.spins = ranks_per_core_ <= 1 ? 4000 : 8;
+    waits.spins = ranks_per_core_ <= 1 ? 4000 : 32;
     waits.contradicts = &Communicator::Impl::contradicts;
     waits.context = &impl_;
     waits.doorbell = &impl_own_header().doorbell;

@@ -88,7 +88,7 @@ constexpr double packet_block(M m, double p, double n) { return m.step() + m.wor
 constexpr double packet_root(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_read + m.cached_byte)); }
 constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(n, p * n); }
 constexpr double two_shot(M m, double p, double n) { return 2.5 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
-constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.pass(2 * n, 2 * n) + m.work((p - 1) / p * n * m.packet_read); }
+constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) / p * n * (m.packet_read + m.stage_write)) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 constexpr double link_step(M m, double n, double footprint) { return m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
 constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n) + m.pass(n, 2 * n); }
@@ -100,7 +100,7 @@ constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() +
 constexpr double staged_gather(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
 constexpr double staged_pairs(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
 constexpr double staged_root(M m, double, double n) { return 2 * m.step() + 1.2 * larger(m.to_stage(n), m.from_stage(n)) + m.beyond(n, 2 * n); }
-constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.pass((p + 1) * n, 2 * p * n) + m.work((p - 1) * n * m.packet_read); }
+constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) * n * m.packet_read) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 constexpr double gather_all_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + (p - 1) * m.reach(n, 2 * p * n) + m.pass(n, 2 * p * n); }
 constexpr double broadcast_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.reach(n * (p - 1) / p, 2 * n); }
 constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.reach(n, p * n); }

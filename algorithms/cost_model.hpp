@@ -40,7 +40,7 @@ struct CostModel {
   /// A copy of n bytes from or to a peer's own buffer.
   constexpr double reach(double n, double footprint) const {
     if (attached) return work(attach_alpha + n * attach_byte) + beyond(n, footprint);
-    return pass(n, footprint) + work(n * packet_read);
+    return work(n * packet_read) + beyond(n, footprint);
   }
   static constexpr double log2_ceil(double p) {
     double steps = 0;

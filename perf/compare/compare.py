@@ -125,6 +125,15 @@ def measure_limits(table, arguments, effort):
         table.complaints.append(("limits", "", 0, complaint))
 
 
+def flag_us():
+    """One flag between two cores, now: the state of the machine; None where it cannot be measured."""
+    try:
+        output, _ = peers.run_process([str(peers.build_program("limits")), "--collective", "flag", "--sizes", "8"])
+    except peers.PeerError:
+        return None
+    return next((row["time_us"] for row in peers.json_lines(output)), None)
+
+
 def worth_measuring(table, peer, collective, ranks, sizes):
     """All sizes, less those where a library known for it has been found hopeless or wrong.
 
@@ -144,9 +153,11 @@ def run_peer(table, peer, collective, ranks, sizes, effort):
     wanted = worth_measuring(table, peer, collective, ranks, peer.sizes(ranks, sizes))
     if not wanted:
         return
+    before_us = flag_us()
     rows, complaint = peer.run(collective, ranks, wanted, effort)
+    flags_us = [before_us, flag_us()]
     for row in rows:
-        table.add(peer.name, collective, ranks, row)
+        table.add(peer.name, collective, ranks, row, flags_us if all(flags_us) else ())
     if complaint:
         table.complaints.append((peer.name, collective, ranks, complaint))
         say(f"\n{peer.name}, {collective}, {ranks} ranks: {complaint}")
@@ -170,6 +181,7 @@ def measure(arguments):
             minutes = (time.monotonic() - start) / 60
             say(f"round {number + 1} of {arguments.rounds}: {collective}, {ranks} ranks"
                 f"  ({minutes:.1f} min, {minutes / done * (total - done):.1f} to go)")
+    table.settle()
     table.header["minutes"] = round((time.monotonic() - start) / 60, 1)
     return table
 

@@ -29,7 +29,7 @@ struct alignas(128) Flag {  // two lines: the neighbour line is fetched along
 /// best of ten batches.
 template <class Step>
 double two_cores_us(Step&& step) {
-  constexpr std::uint64_t kSteps = 20000;
+  constexpr std::uint64_t kSteps = 5000;
   Flag flags[2];
   double best_us = 1e9;
   const auto work = [&](int core) {
@@ -63,13 +63,6 @@ double flag_us() {
            if (core == 0) await(other, number);
          }) /
          2;
-}
-
-double exchange_us() {
-  return two_cores_us([](int, std::uint64_t number, Word& own, const Word& other) {
-    own.store(number, std::memory_order_release);
-    await(other, number);
-  });
 }
 
 void stream_copy(void* out, const void* in, std::size_t bytes) {
@@ -177,6 +170,10 @@ int main(int argc, char** argv) {
         compare::parse_options(argc, argv);  // --ranks: how many cores at most
     const int cores =
         std::clamp(options.ranks, 1, static_cast<int>(std::thread::hardware_concurrency()));
+    if (options.collective == "flag") {  // the state of the machine, quickly
+      if (cores > 1) print("flag", 2, 8, flag_us());
+      return 0;
+    }
     const std::size_t largest = *std::max_element(options.sizes.begin(), options.sizes.end());
     std::vector<std::unique_ptr<Donor>> donors;
     std::vector<compare::Buffer> sources, targets;
@@ -185,10 +182,7 @@ int main(int argc, char** argv) {
       sources.emplace_back(largest);
       targets.emplace_back(largest);
     }
-    if (cores > 1) {
-      print("flag", 2, 8, flag_us());
-      print("exchange", 2, 8, exchange_us());
-    }
+    if (cores > 1) print("flag", 2, 8, flag_us());
     for (const std::size_t bytes : options.sizes)
       measure_size(donors, sources, targets, bytes, options.size_us);
     return 0;

@@ -2,7 +2,7 @@
 
 import math
 
-FLAGS = ("flag", "exchange")
+FLAG = "flag"
 
 
 class Limits:
@@ -12,27 +12,19 @@ class Limits:
         self.values = {}
         for row in rows:
             key = (row["limit"], row["cores"], row["bytes"])
-            if row["limit"] in FLAGS:
+            if row["limit"] == FLAG:
                 self.values[key] = min(row["time_us"], self.values.get(key, math.inf))
             else:
                 self.values[key] = max(row["gbs"], self.values.get(key, 0.0))
-        self.core_counts = sorted({cores for kind, cores, _ in self.values if kind not in FLAGS})
+        self.core_counts = sorted({cores for kind, cores, _ in self.values if kind != FLAG})
 
     def __bool__(self):
         return bool(self.values)
 
-    def flag(self, kind):
-        return next((value for (name, _, _), value in self.values.items() if name == kind), 0.0)
-
     @property
     def flag_us(self):
         """One store seen by another core."""
-        return self.flag("flag")
-
-    @property
-    def exchange_us(self):
-        """Two cores that tell each other something and wait for it."""
-        return self.flag("exchange")
+        return next((value for (kind, _, _), value in self.values.items() if kind == FLAG), 0.0)
 
     def bandwidth(self, kinds, cores, size):
         """GB/s of all cores together, of the best of `kinds`, at the measured size nearest to `size`."""

@@ -128,7 +128,8 @@ def measure_limits(table, arguments, effort):
 def flag_us():
     """One flag between two cores, now: the state of the machine; None where it cannot be measured."""
     try:
-        output, _ = peers.run_process([str(peers.build_program("limits")), "--collective", "flag", "--sizes", "8"])
+        output, _ = peers.run_process([str(peers.build_program("limits")), "--collective", "flag", "--ranks", "2",
+                                       "--sizes", "8"])
     except peers.PeerError:
         return None
     return next((row["time_us"] for row in peers.json_lines(output)), None)

@@ -21,10 +21,13 @@ struct CostModel {
   double attach_alpha = 700;  // a cross-memory attach of any size
   double attach_byte = 0.10;  // a byte of it
   double ranks_per_core = 1;  // ranks that share a core take turns
+  double turn = 1200;         // from one of them to the next
   bool attached = false;      // ordinary buffers are reached by attach rather than mapped
 
   /// One synchronisation, with the call around it.
-  constexpr double step() const { return (alpha + 20) * ranks_per_core; }
+  constexpr double step() const {
+    return ranks_per_core > 1 ? (alpha + 20 + turn) * ranks_per_core : alpha + 20;
+  }
   /// Work of `ns` on one core.
   constexpr double work(double ns) const { return ns * ranks_per_core; }
   /// One core's pass over n bytes of its own when `footprint` bytes are in use by the rank.

@@ -1,7 +1,7 @@
 """Compares Sluice's collectives with Open MPI, MPICH and Gloo on this host, interleaved in one run.
 
 Each round goes through every collective and rank count and lets each library in turn measure all sizes, in an
-order shuffled with a fixed seed; a result is the median over the rounds of the median over a round's batches.
+order shuffled with a fixed seed; a result is the best of the rounds' medians.
 Writes perf/results/compare-HOST-DATE.jsonl, docs/performance/compare.md and its plots.
 """
 
@@ -125,16 +125,6 @@ def measure_limits(table, arguments, effort):
         table.complaints.append(("limits", "", 0, complaint))
 
 
-def flag_us():
-    """One flag between two cores, now: the state of the machine; None where it cannot be measured."""
-    try:
-        output, _ = peers.run_process([str(peers.build_program("limits")), "--collective", "flag", "--ranks", "2",
-                                       "--sizes", "8"])
-    except peers.PeerError:
-        return None
-    return next((row["time_us"] for row in peers.json_lines(output)), None)
-
-
 def worth_measuring(table, peer, collective, ranks, sizes):
     """All sizes, less those where a library known for it has been found hopeless or wrong.
 
@@ -154,11 +144,9 @@ def run_peer(table, peer, collective, ranks, sizes, effort):
     wanted = worth_measuring(table, peer, collective, ranks, peer.sizes(ranks, sizes))
     if not wanted:
         return
-    before_us = flag_us()
     rows, complaint = peer.run(collective, ranks, wanted, effort)
-    flags_us = [before_us, flag_us()]
     for row in rows:
-        table.add(peer.name, collective, ranks, row, flags_us if all(flags_us) else ())
+        table.add(peer.name, collective, ranks, row)
     if complaint:
         table.complaints.append((peer.name, collective, ranks, complaint))
         say(f"\n{peer.name}, {collective}, {ranks} ranks: {complaint}")
@@ -182,7 +170,6 @@ def measure(arguments):
             minutes = (time.monotonic() - start) / 60
             say(f"round {number + 1} of {arguments.rounds}: {collective}, {ranks} ranks"
                 f"  ({minutes:.1f} min, {minutes / done * (total - done):.1f} to go)")
-    table.settle()
     table.header["minutes"] = round((time.monotonic() - start) / 60, 1)
     return table
 

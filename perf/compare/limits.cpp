@@ -170,10 +170,6 @@ int main(int argc, char** argv) {
         compare::parse_options(argc, argv);  // --ranks: how many cores at most
     const int cores =
         std::clamp(options.ranks, 1, static_cast<int>(std::thread::hardware_concurrency()));
-    if (options.collective == "flag") {  // the state of the machine, quickly
-      if (cores > 1) print("flag", 2, 8, flag_us());
-      return 0;
-    }
     const std::size_t largest = *std::max_element(options.sizes.begin(), options.sizes.end());
     std::vector<std::unique_ptr<Donor>> donors;
     std::vector<compare::Buffer> sources, targets;

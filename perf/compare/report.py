@@ -34,15 +34,14 @@ def ratio_text(ratio):
 def times_table(table, limits, collective, ranks):
     peers = table.header["others"] + table.header["ours"]
     titles = [table.header["titles"][peer] for peer in peers]
-    lines = ["| bytes | " + " | ".join(titles) + " | limit | flag | Sluice against the best other |",
-             "|" + "---:|" * (len(peers) + 4)]
+    lines = ["| bytes | " + " | ".join(titles) + " | limit | Sluice against the best other |",
+             "|" + "---:|" * (len(peers) + 3)]
     for size in table.sizes(collective, ranks):
         best = table.best_other(collective, ranks, size)
         floor = floor_us(limits, collective, ranks, size) if limits else None
-        flag = table.flag_us(collective, ranks, size)
         cells = [cell_text(table, (collective, ranks, size, peer), best) for peer in peers]
         lines.append(f"| {size_text(size)} | " + " | ".join(cells) +
-                     f" | {time_text(floor) if floor else '-'} | {time_text(flag) if flag else '-'}"
+                     f" | {time_text(floor) if floor else '-'}"
                      f" | {ratio_text(table.speedup(collective, ranks, size))} |")
     return lines
 
@@ -70,9 +69,8 @@ def introduction(table):
         f"{header['rounds']} rounds, {header.get('minutes', '?')} minutes.",
         f"* Versions: {', '.join(dict.fromkeys(header['versions'].values()))}.", "",
         "fp32 sum, ordinary buffers unless it says registered, out of place (broadcast: one buffer, as MPI has it). "
-        "Times are microseconds per call of the slowest rank, back to back: the median over the rounds of the median "
-        "over a round's batches. Of the rounds those count that found the machine in one state, which the column "
-        "`flag` shows: what a flag between two cores took before and after. Bytes are nccl-tests': all_gather's whole "
+        "Times are microseconds per call of the slowest rank, back to back: the best of the rounds' medians "
+        "(why: performance.md). Bytes are nccl-tests': all_gather's whole "
         "output, reduce_scatter's and all_to_all's whole input. The fastest of the other libraries is bold; the last column is its time over ours. "
         "`limit` is the time of one flag between two cores and of the copies that cannot be avoided.", "",
         "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than five times slower than another library. "

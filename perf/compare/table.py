@@ -12,7 +12,6 @@ RANGES = [  # title, test
     (">= 256 KiB", lambda size: size >= 256 << 10),
 ]
 REGISTERED_FROM = 64 << 10
-SAME_STATE = 2  # flags within this factor of the quickest belong to one state of the machine
 
 
 def in_range(title, size):
@@ -24,39 +23,25 @@ def geometric_mean(values):
 
 
 class Cell:
-    """What one library took, round by round, and what a flag took before and after each."""
+    """What one library took, round by round."""
 
     def __init__(self):
-        self.rounds_us, self.flags_us, self.min_us, self.max_us = [], [], math.inf, 0.0
+        self.rounds_us, self.min_us, self.max_us = [], math.inf, 0.0
         self.wrong, self.algorithm, self.transport = 0, "", ""
-        self.counted = None  # the rounds that count; None: all. Set by Table.settle()
 
-    def add(self, row, flags_us):
+    def add(self, row):
         time_us = row["time_us"]
         self.rounds_us.append(time_us["median"])
-        self.flags_us.append(flags_us)
         self.min_us = min(self.min_us, time_us["min"])
         self.max_us = max(self.max_us, time_us["max"])
         self.wrong += int(row.get("wrong") or 0)
         self.algorithm = row.get("algorithm") or self.algorithm
         self.transport = row.get("transport") or self.transport
 
-    def rounds_in(self, state, limit_us):
-        """Rounds that the machine spent in `state`: before and after, a flag took less than the limit, or not."""
-        return [number for number, flags in enumerate(self.flags_us)
-                if flags and all((flag < limit_us) == state for flag in flags)]
-
     @property
     def us(self):
-        return statistics.median(self.rounds_us if self.counted is None else
-                                 [self.rounds_us[number] for number in self.counted])
-
-    @property
-    def flag_us(self):
-        """Of the rounds that count; None when it was not measured."""
-        numbers = range(len(self.flags_us)) if self.counted is None else self.counted
-        flags = [flag for number in numbers for flag in self.flags_us[number]]
-        return statistics.median(flags) if flags else None
+        """The median of the quickest round: the one in which the machine was at its best for this library."""
+        return min(self.rounds_us)
 
 
 class Table:
@@ -65,36 +50,10 @@ class Table:
     def __init__(self, header):
         self.header, self.cells, self.limit_rows, self.complaints = header, {}, [], []
 
-    def add(self, peer, collective, ranks, row, flags_us=()):
+    def add(self, peer, collective, ranks, row):
         key = (collective, ranks, row["bytes"], peer)
         if row["time_us"]["median"] > 0:
-            self.cells.setdefault(key, Cell()).add(row, list(flags_us))
-
-    def settle(self):
-        """Decides which rounds count.
-
-        A virtual machine's cores may sit near to each other or far apart, and that changes from minute to minute and
-        everything with it. So the cells of one size are compared in one state of the machine: the one in which more
-        rounds of the library with the fewest were measured. A library without a round in it counts with all of its.
-        """
-        flags = [flag for cell in self.cells.values() for pair in cell.flags_us for flag in pair]
-        if not flags:
-            return
-        limit_us = SAME_STATE * min(flags)
-        groups = {}
-        for (collective, ranks, size, _), cell in self.cells.items():
-            groups.setdefault((collective, ranks, size), []).append(cell)
-        for cells in groups.values():
-            most = max(len(cell.rounds_us) for cell in cells)
-            always = [cell for cell in cells if len(cell.rounds_us) == most]
-            state = max((True, False), key=lambda s: min(len(cell.rounds_in(s, limit_us)) for cell in always))
-            for cell in cells:
-                cell.counted = cell.rounds_in(state, limit_us) or None
-
-    def flag_us(self, collective, ranks, size):
-        """What a flag took while the cells of this size were measured."""
-        cell = self.cell(collective, ranks, size, OURS)
-        return cell.flag_us if cell else None
+            self.cells.setdefault(key, Cell()).add(row)
 
     def cell(self, collective, ranks, size, peer):
         return self.cells.get((collective, ranks, size, peer))
@@ -157,7 +116,6 @@ class Table:
             "time_us": {"min": cell.min_us, "median": round(cell.us, 4), "max": cell.max_us},
             "algbw_gbs": round(algbw, 4), "busbw_gbs": round(algbw * factor, 4), "wrong": cell.wrong,
             "host": self.header["host"], "commit": self.header["commit"], "rounds_us": cell.rounds_us,
-            "flags_us": cell.flags_us,
         }
 
     @classmethod
@@ -172,8 +130,6 @@ class Table:
                 continue
             cell = table.cells.setdefault((row["collective"], row["ranks"], row["bytes"], row["peer"]), Cell())
             cell.rounds_us, cell.wrong = row["rounds_us"], row["wrong"]
-            cell.flags_us = row.get("flags_us") or [[] for _ in cell.rounds_us]
             cell.min_us, cell.max_us = row["time_us"]["min"], row["time_us"]["max"]
             cell.algorithm, cell.transport = row["algorithm"], row["transport"]
-        table.settle()
         return table

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compute/reduce.hpp"
+#include "topology/host.hpp"
 
 namespace sluice {
 namespace {
@@ -155,6 +156,9 @@ LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLa
                           WaitState& waits, const PrivateMemory& attach) {
   LinkFigures figures;
   if (rank > 1) return figures;
+  // Where ranks outnumber cores, these two may share one: they would measure switches between them
+  // and a cache that they share.
+  const topology::CoreBinding apart(static_cast<std::size_t>(rank));
   std::vector<std::byte> own(kBufferBytes, std::byte{1});
   // These meetings ring nobody, so nobody may sleep in them.
   const auto doorbell = std::exchange(waits.doorbell, nullptr);

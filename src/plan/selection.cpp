@@ -57,16 +57,22 @@ bool asked_for(const Wanted& wanted, const HostEntry& entry) {
   return all != wanted.end() && all->second == entry.name;
 }
 
-bool reduces(Collective collective) {
-  return collective == Collective::kAllReduce || collective == Collective::kReduce ||
-         collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;
+/// Whether the collective has a schedule over mapped segments for messages of any size.
+bool has_staged(Collective collective) {
+  const auto entries = host_catalogue();
+  return std::any_of(entries.begin(), entries.end(), [&](const HostEntry& entry) {
+    return entry.collective == collective && entry.needs == Needs::kSegments &&
+           entry.max_bytes == kAnySize;
+  });
 }
 
-/// Whether selection by cost may take an entry. The reductions over mapped segments all add by rank
-/// and round once, so whichever of them measured figures favour, the bits are the same; those over
-/// links add in orders of their own.
+/// Whether selection by cost may take an entry. Where segments are mapped, links only serve
+/// collectives that have nothing else: what goes through the stage is copied as often and waits
+/// less. And the reductions over mapped segments all add by rank and round once, so whichever of
+/// them measured figures favour, the bits are the same; those over links add in orders of their
+/// own.
 bool eligible(const HostEntry& entry, bool segments_mapped) {
-  return entry.needs != Needs::kLinks || !segments_mapped || !reduces(entry.collective);
+  return entry.needs != Needs::kLinks || !segments_mapped || !has_staged(entry.collective);
 }
 
 }  // namespace

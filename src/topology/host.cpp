@@ -59,6 +59,29 @@ CoreSet allowed_cores() {
   return cores;
 }
 
+namespace {
+
+void allow(const CoreSet& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core)
+    if (cores[core]) CPU_SET(core, &set);
+  static_cast<void>(sched_setaffinity(0, sizeof set, &set));
+}
+
+}  // namespace
+
+CoreBinding::CoreBinding(std::size_t index) : before_(allowed_cores()) {
+  if (before_.count() < 2) return;
+  std::size_t core = 0;
+  for (std::size_t skip = index % before_.count(); !before_[core] || skip-- > 0;) ++core;
+  allow(CoreSet().set(core));
+}
+
+CoreBinding::~CoreBinding() {
+  if (before_.count() >= 2) allow(before_);
+}
+
 std::uint64_t last_level_cache_bytes() {
   for (const int name : {_SC_LEVEL4_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE}) {
     const long bytes = sysconf(name);

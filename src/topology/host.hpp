@@ -22,6 +22,19 @@ std::uint64_t process_identity();
 /// The cores the calling thread may run on.
 CoreSet allowed_cores();
 
+/// Keeps the calling thread on one of its allowed cores while it lives: number `index` of them, all
+/// counted round. Where the system refuses, the thread stays where it may be.
+class CoreBinding {
+ public:
+  explicit CoreBinding(std::size_t index);
+  ~CoreBinding();
+  CoreBinding(const CoreBinding&) = delete;
+  CoreBinding& operator=(const CoreBinding&) = delete;
+
+ private:
+  CoreSet before_;
+};
+
 /// Last-level cache reachable from one core, in bytes; 8 MiB when the system does not tell.
 std::uint64_t last_level_cache_bytes();
 

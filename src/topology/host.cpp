@@ -23,6 +23,14 @@ std::uint64_t inode(const char* path) {
   return stat(path, &status) == 0 ? status.st_ino : 0;
 }
 
+void allow(const CoreSet& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core)
+    if (cores[core]) CPU_SET(core, &set);
+  static_cast<void>(sched_setaffinity(0, sizeof set, &set));
+}
+
 }  // namespace
 
 std::string host_identity() {
@@ -58,18 +66,6 @@ CoreSet allowed_cores() {
   if (cores.none()) cores.set(0);
   return cores;
 }
-
-namespace {
-
-void allow(const CoreSet& cores) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (std::size_t core = 0; core < CPU_SETSIZE && core < cores.size(); ++core)
-    if (cores[core]) CPU_SET(core, &set);
-  static_cast<void>(sched_setaffinity(0, sizeof set, &set));
-}
-
-}  // namespace
 
 CoreBinding::CoreBinding(std::size_t index) : before_(allowed_cores()) {
   if (before_.count() < 2) return;

@@ -56,6 +56,19 @@ TEST(Selection, measured_figures_never_change_the_order_of_additions) {
             << bytes;
 }
 
+TEST(Selection, links_serve_nothing_that_can_go_through_the_stage) {
+  CostModel flattering;
+  flattering.stage_write = flattering.stage_read = flattering.alpha = 1e6;
+  const auto selection = Selection::make(flattering, 3, true, "");
+  ASSERT_TRUE(selection.ok());
+  for (const Collective collective : {Collective::kAllGather, Collective::kAllGatherV,
+                                      Collective::kBroadcast, Collective::kAllToAll})
+    for (const std::uint64_t bytes : kSizes)
+      EXPECT_NE(selection.value().choose(collective, bytes, BufferAccess::kNone).needs,
+                Needs::kLinks)
+          << bytes;
+}
+
 TEST(Selection, takes_what_is_asked_for_wherever_it_can_run) {
   for (const AlgorithmDescription& wanted : algorithms()) {
     const auto selection = Selection::make(

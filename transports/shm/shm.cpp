@@ -20,7 +20,8 @@ struct BlobFields {
 constexpr std::size_t kLongestAddress = 107;  // sun_path
 // Segments up to this size are brought in at once, in huge pages where the kernel gives them: the
 // first calls need not wait for pages, and memory that is not there is an error at set-up rather
-// than a signal later. Larger ones belong to communicators of many ranks, who seldom use every part.
+// than a signal later. Larger ones belong to communicators of many ranks, who seldom use every
+// part.
 constexpr std::uint64_t kPopulatedBytes = 16 * 1024 * 1024;
 
 Result<shm::Remote> map_received(ReceivedDescriptor received, std::uint64_t bytes) {

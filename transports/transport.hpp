@@ -2,10 +2,13 @@
 // counters.
 //
 // A transport never matches, queues or selects. Set-up (allocate, publish, open) may take locks,
-// allocate and wait up to a deadline. The data path (put, get, signal, flush) does none of that and
-// is noexcept. Optional powers are capability bits; claiming one makes its sub-concept mandatory,
-// and tests/conformance runs every transport through the same suite, each test asking for the bits
-// it needs.
+// allocate and wait up to a deadline. The data path (put, get, signal, flush) is noexcept; where
+// peers' memory is mapped it does none of that. Where it is not, a call takes its turn with other
+// threads and waits for room on the way or, in a get, for the answer: never longer than the time
+// that the transport was started with while nothing moves, and never so that this rank's own memory
+// stops receiving. Optional powers are capability bits; claiming one makes its sub-concept
+// mandatory, and tests/conformance runs every transport through the same suite, each test asking
+// for the bits it needs.
 #pragma once
 
 #include <concepts>
@@ -56,7 +59,8 @@ concept TransportCore = requires(T& t, const T& constant, typename T::Remote& re
   /// Returns when the local memory of all puts may be reused.
   { constant.flush(remote) }
   noexcept->std::same_as<Status>;
-  /// Takes everything published back; idempotent. Peers that have it open keep it readable.
+  /// Takes everything published back; idempotent. Peers that have it open keep it readable where it
+  /// is mapped; elsewhere their calls return kRemoteError from then on.
   { t.close() }
   noexcept;
 };

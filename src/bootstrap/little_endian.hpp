@@ -16,6 +16,15 @@ inline std::uint32_t load_u32(const std::byte* at) {
   return value;
 }
 
+inline void store_u64(std::byte* at, std::uint64_t value) {
+  store_u32(at, static_cast<std::uint32_t>(value));
+  store_u32(at + 4, static_cast<std::uint32_t>(value >> 32));
+}
+
+inline std::uint64_t load_u64(const std::byte* at) {
+  return load_u32(at) | std::uint64_t{load_u32(at + 4)} << 32;
+}
+
 inline void store_u16(std::byte* at, std::uint16_t value) {
   at[0] = static_cast<std::byte>(value);
   at[1] = static_cast<std::byte>(value >> 8);

@@ -105,7 +105,9 @@ TYPED_TEST(SetUp, close_is_idempotent_and_takes_everything_back) {
   EXPECT_FALSE(this->peer_->open(this->blob_, soon()).ok());
 }
 
-TYPED_TEST(SetUp, memory_stays_readable_for_who_has_it_open) {
+TYPED_TEST(SetUp, mapped_memory_stays_readable_for_who_has_it_open) {
+  if constexpr ((TypeParam::kCapabilities & kMapped) == 0)
+    GTEST_SKIP() << TypeParam::kName << " does not map";
   const auto written = pattern(this->kBytes, 2);
   std::copy(written.begin(), written.end(), this->window_.base);
   this->owner_->close();
@@ -117,11 +119,30 @@ TYPED_TEST(SetUp, memory_stays_readable_for_who_has_it_open) {
   EXPECT_TRUE(this->peer_->signal(*this->remote_, 0, 1).ok());
 }
 
+TYPED_TEST(SetUp, what_is_not_mapped_ends_with_its_owner_and_says_so) {
+  if constexpr ((TypeParam::kCapabilities & kMapped) != 0)
+    GTEST_SKIP() << TypeParam::kName << " maps";
+  const Quiet quiet;
+  this->owner_->close();
+  this->owner_.reset();
+  std::vector<std::byte> read(this->kBytes, std::byte{0x77});
+  EXPECT_EQ(this->peer_->get(*this->remote_, 0, read).code(), Errc::kRemoteError);
+  EXPECT_TRUE(holds(read.data(), read.size(), std::byte{0x77}));
+  EXPECT_EQ(this->peer_->put(*this->remote_, 0, read).code(), Errc::kRemoteError);
+  EXPECT_EQ(this->peer_->signal(*this->remote_, 0, 1).code(), Errc::kRemoteError);
+  EXPECT_EQ(this->peer_->flush(*this->remote_).code(), Errc::kRemoteError);
+  EXPECT_FALSE(last_error().empty());
+}
+
 TYPED_TEST(SetUp, a_transport_may_open_its_own_memory) {
   auto own = this->owner_->open(this->blob_, soon());
   ASSERT_TRUE(own.ok()) << last_error();
   ASSERT_TRUE(this->owner_->put(own.value(), 3, pattern(5, 5)).ok());
   ASSERT_TRUE(this->owner_->flush(own.value()).ok());
+  // Flushed is not yet arrived; what was put before a get is.
+  std::vector<std::byte> read(5);
+  ASSERT_TRUE(this->owner_->get(own.value(), 3, read).ok());
+  EXPECT_EQ(read, pattern(5, 5));
   EXPECT_EQ(this->window_.base[3], pattern(5, 5)[0]);
 }
 

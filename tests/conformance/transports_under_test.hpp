@@ -8,14 +8,16 @@
 
 #include "transports/loopback/loopback.hpp"
 #include "transports/shm/shm.hpp"
+#include "transports/tcp/tcp.hpp"
 #include "transports/transport.hpp"
 
 namespace sluice::conformance {
 
 using transport::Loopback;
 using transport::Shm;
+using transport::Tcp;
 
-/// Makes one rank's transport; kProcesses: ranks may be processes of one host.
+/// Makes one rank's transport; kProcesses: ranks may be processes.
 template <class T>
 struct Factory;
 
@@ -35,7 +37,17 @@ struct Factory<Shm> {
   }
 };
 
-using AllTransports = testing::Types<Loopback, Shm>;
+template <>
+struct Factory<Tcp> {
+  static constexpr bool kProcesses = true;
+  static Result<Tcp> make() {
+    bootstrap::Secret key{};
+    key.fill(0x5a);
+    return Tcp::start(key, {.addresses = {bootstrap::Address{}.loopback()}});
+  }
+};
+
+using AllTransports = testing::Types<Loopback, Shm, Tcp>;
 
 struct TransportName {
   template <class T>

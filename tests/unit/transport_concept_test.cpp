@@ -6,6 +6,7 @@
 #include "channel/thread_group.hpp"
 #include "transports/loopback/loopback.hpp"
 #include "transports/shm/shm.hpp"
+#include "transports/tcp/tcp.hpp"
 #include "transports/transport.hpp"
 
 namespace sluice {
@@ -38,6 +39,7 @@ struct Least {
 };
 static_assert(Transport<Least>);
 static_assert(Transport<transport::Loopback> && Transport<transport::Shm>);
+static_assert(Transport<transport::Tcp> && !transport::MapsMemory<transport::Tcp>);
 
 struct WithMap : Least {
   static constexpr std::uint32_t kCapabilities = kMapped;
@@ -173,6 +175,8 @@ TEST(TransportConcept, names_and_capabilities_are_as_documented) {
   EXPECT_STREQ(transport::Shm::kName, "shm");
   EXPECT_TRUE(transport::Loopback::kCapabilities & kMapped);
   EXPECT_TRUE(transport::Shm::kCapabilities & kMapped);
+  EXPECT_STREQ(transport::Tcp::kName, "tcp");
+  EXPECT_EQ(transport::Tcp::kCapabilities, kOrdered);
 }
 
 }  // namespace

@@ -1,0 +1,123 @@
+#include "transports/tcp/frame.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "bootstrap/little_endian.hpp"
+
+namespace sluice::transport::tcp {
+
+using bootstrap::load_u32;
+using bootstrap::load_u64;
+using bootstrap::store_u32;
+using bootstrap::store_u64;
+
+const char* name(FrameType type) {
+  switch (type) {
+    case FrameType::kOpen: return "open";
+    case FrameType::kPut: return "put";
+    case FrameType::kSignal: return "signal";
+    case FrameType::kGet: return "get";
+    case FrameType::kBye: return "bye";
+    case FrameType::kOpened: return "opened";
+    case FrameType::kGot: return "got";
+  }
+  return "unknown";
+}
+
+HeaderBytes encode(const FrameHeader& header) {
+  HeaderBytes bytes{};
+  store_u32(bytes.data(), static_cast<std::uint32_t>(header.type));
+  store_u64(bytes.data() + 8, header.sequence);
+  store_u64(bytes.data() + 16, header.region);
+  store_u64(bytes.data() + 24, header.offset);
+  store_u64(bytes.data() + 32, header.amount);
+  return bytes;
+}
+
+std::string decode(const HeaderBytes& bytes, FrameHeader& header) {
+  const std::uint32_t type = load_u32(bytes.data());
+  const std::uint32_t stream = load_u32(bytes.data() + 4);
+  header = {static_cast<FrameType>(type), load_u64(bytes.data() + 8), load_u64(bytes.data() + 16),
+            load_u64(bytes.data() + 24), load_u64(bytes.data() + 32)};
+  if (type < static_cast<std::uint32_t>(FrameType::kOpen) ||
+      type > static_cast<std::uint32_t>(FrameType::kGot))
+    return fmt::format("a frame of unknown type {}", type);
+  if (stream != 0) return fmt::format("a frame of stream {}, expected 0", stream);
+  if (payload_bytes(header) > kMaxPayloadBytes)
+    return fmt::format("a {} frame of {} bytes, the limit is {}", name(header.type), header.amount,
+                       kMaxPayloadBytes);
+  return {};
+}
+
+std::uint64_t payload_bytes(const FrameHeader& header) {
+  const bool has_payload = header.type == FrameType::kPut || header.type == FrameType::kGot;
+  return has_payload ? header.amount : 0;
+}
+
+bool FrameReader::feed(std::span<const std::byte> bytes) {
+  while (!bytes.empty() && complaint_.empty()) {
+    std::size_t taken = 0;
+    if (header_bytes_ < kHeaderBytes) {
+      taken = std::min(bytes.size(), kHeaderBytes - header_bytes_);
+      std::memcpy(bytes_.data() + header_bytes_, bytes.data(), taken);
+      header_bytes_ += taken;
+      if (header_bytes_ == kHeaderBytes) begin_frame();
+    } else {
+      taken = std::min(bytes.size(), place_.size());
+      std::memcpy(place_.data(), bytes.data(), taken);
+      took(taken);
+    }
+    bytes = bytes.subspan(taken);
+  }
+  return complaint_.empty();
+}
+
+void FrameReader::took(std::size_t bytes) {
+  place_ = place_.subspan(bytes);
+  if (place_.empty()) end_frame();
+}
+
+void FrameReader::begin_frame() {
+  complaint_ = decode(bytes_, header_);
+  if (!complaint_.empty()) return;
+  std::byte* place = nullptr;
+  complaint_ = sink_.begin(header_, place);
+  if (!complaint_.empty()) return;
+  place_ = std::span(place, payload_bytes(header_));
+  if (place_.empty()) end_frame();
+}
+
+void FrameReader::end_frame() {
+  header_bytes_ = 0;
+  sink_.end(header_);
+}
+
+Received receive_some(const bootstrap::Fd& socket, FrameReader& reader) {
+  // Room for small frames with their payload. Behind a large payload only for the next header, so
+  // that the payload after it, too, goes straight to its place.
+  std::array<std::byte, 4096> near;
+  const std::span<std::byte> place = reader.place();
+  const std::size_t near_bytes = place.size() > near.size() ? kHeaderBytes : near.size();
+  std::array<iovec, 2> parts{iovec{place.data(), place.size()}, iovec{near.data(), near_bytes}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t received = ::recvmsg(socket.get(), &message, MSG_DONTWAIT);
+  if (received == 0) return Received::kClosed;
+  if (received < 0) {
+    if (errno == EINTR) return Received::kMore;
+    return errno == EAGAIN || errno == EWOULDBLOCK ? Received::kAll : Received::kFailed;
+  }
+  const auto bytes = static_cast<std::size_t>(received);
+  const std::size_t placed = std::min(bytes, place.size());
+  if (placed > 0) reader.took(placed);
+  if (!reader.feed(std::span(near).first(bytes - placed))) return Received::kMalformed;
+  return bytes < place.size() + near_bytes ? Received::kAll : Received::kMore;
+}
+
+}  // namespace sluice::transport::tcp

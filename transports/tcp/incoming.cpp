@@ -1,0 +1,114 @@
+#include "transports/tcp/incoming.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/port.hpp"
+
+namespace sluice::transport::tcp {
+namespace {
+
+// A peer that sends or fetches much does not keep the others waiting.
+constexpr int kReceivesPerTurn = 4;
+constexpr int kSendsPerTurn = 4;
+
+}  // namespace
+
+void LostOpener::note(std::string text) {
+  const std::lock_guard lock(mutex_);
+  if (text_.empty()) text_ = std::move(text);
+}
+
+Status LostOpener::status() const {
+  const std::lock_guard lock(mutex_);
+  if (text_.empty()) return {};
+  set_last_error(text_);
+  return {Errc::kRemoteError, "a peer that had this rank's memory open was lost"};
+}
+
+Incoming::Incoming(bootstrap::Fd socket, std::string peer, const Regions& regions,
+                   std::uint64_t owner, LostOpener& lost)
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      regions_(regions),
+      lost_(lost),
+      applier_(regions, owner) {}
+
+bool Incoming::ready() { return receive() && send_answers(); }
+
+bool Incoming::wants_to_send() const { return !batch_.empty() || applier_.request().has_value(); }
+
+bool Incoming::receive() {
+  for (int turn = 0; turn < kReceivesPerTurn; ++turn) {
+    switch (receive_some(socket_, reader_)) {
+      case Received::kMore: break;
+      case Received::kAll: return true;
+      case Received::kClosed:
+        return gone(reader_.between_frames() ? "ended without a goodbye"
+                                             : "ended in the middle of a frame");
+      case Received::kFailed: return gone(fmt::format("was lost: {}", std::strerror(errno)));
+      case Received::kMalformed: return gone("was cut off: it sent " + reader_.complaint());
+    }
+  }
+  return true;
+}
+
+bool Incoming::send_answers() {
+  for (int turn = 0; turn < kSendsPerTurn; ++turn) {
+    if (batch_.empty()) fill_batch();
+    if (batch_.empty()) return true;
+    const int error = batch_.send_some(socket_);
+    if (error == EAGAIN) return true;
+    if (error != 0) return gone(fmt::format("was lost: {}", std::strerror(error)));
+  }
+  return true;
+}
+
+void Incoming::fill_batch() {
+  if (!applier_.request()) return;
+  const FrameHeader asked = *applier_.request();
+  if (asked.type == FrameType::kOpen) {
+    FrameHeader answer = asked;
+    answer.type = FrameType::kOpened;
+    batch_.add(answer, {});
+    return applier_.answered();
+  }
+  const auto window = regions_.find(asked.region);
+  if (!window) return applier_.answered();  // cannot be: the request was checked
+  if (asked.amount == sizeof counter_ && asked.offset % sizeof counter_ == 0) {
+    // Whole, and with what its writer did before: who reads a counter acts on it. Pairs with the
+    // release of whoever raised it.
+    counter_ = port::load_acquire(reinterpret_cast<std::uint64_t*>(window->base + asked.offset));
+    batch_.add({FrameType::kGot, asked.sequence, asked.region, asked.offset, asked.amount},
+               std::as_bytes(std::span(&counter_, 1)));
+    return applier_.answered();
+  }
+  if (!std::exchange(answering_, true)) cut_ = Cut(asked.offset, asked.amount);
+  while (!batch_.full() && !cut_.done()) {
+    const Cut::Piece piece = cut_.next();
+    batch_.add({FrameType::kGot, asked.sequence, asked.region, piece.offset, piece.bytes},
+               {window->base + piece.offset, piece.bytes});
+  }
+  if (!cut_.done()) return;
+  answering_ = false;
+  applier_.answered();
+}
+
+/// Always false: the connection is over.
+bool Incoming::gone(const std::string& how) {
+  if (applier_.said_bye() && reader_.complaint().empty()) {
+    log::debug("tcp: {} has left", peer_);
+    return false;
+  }
+  std::string text = fmt::format("tcp: the peer at {} {}", peer_, how);
+  log::warn("{}", text);
+  lost_.note(std::move(text));
+  return false;
+}
+
+}  // namespace sluice::transport::tcp

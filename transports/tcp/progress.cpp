@@ -1,0 +1,94 @@
+#include "transports/tcp/progress.hpp"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.hpp"
+#include "bootstrap/thread.hpp"
+
+namespace sluice::transport::tcp {
+namespace {
+
+constexpr std::uint64_t kWakeId = 0;
+
+int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, std::uint64_t id,
+            bool sending) {
+  epoll_event event{};
+  event.events = sending ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  event.data.u64 = id;
+  return ::epoll_ctl(epoll.get(), operation, fd.get(), &event) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Progress>> Progress::start() {
+  std::unique_ptr<Progress> progress(new Progress);
+  progress->epoll_ = bootstrap::Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!progress->epoll_.valid()) return fail_os("epoll_create failed", "tcp: epoll_create", errno);
+  bootstrap::OpenResult wake = bootstrap::make_wake_event();
+  if (!wake.fd.valid()) return fail_os("eventfd failed", "tcp: eventfd", wake.error);
+  progress->wake_ = std::move(wake.fd);
+  if (const int error = control(progress->epoll_, EPOLL_CTL_ADD, progress->wake_, kWakeId, false))
+    return fail_os("epoll_ctl failed", "tcp: epoll_ctl", error);
+  SLUICE_TRY_ASSIGN(progress->thread_,
+                    bootstrap::start_thread("sluice-tcp", [p = progress.get()] { p->run(); }));
+  return progress;
+}
+
+Progress::~Progress() {
+  if (!thread_.joinable()) return;
+  if (generation_ != bootstrap::fork_generation()) {
+    thread_.detach();  // a forked child: the thread was never here
+    return;
+  }
+  stopping_.store(true);
+  bootstrap::signal_wake_event(wake_);
+  thread_.join();
+}
+
+Status Progress::watch(std::shared_ptr<Watched> one) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t id = ++last_id_;
+  if (const int error = control(epoll_, EPOLL_CTL_ADD, one->descriptor(), id, false))
+    return fail_os("epoll_ctl failed", "tcp: a connection cannot be watched", error);
+  entries_.emplace(id, Entry{std::move(one)});
+  return {};
+}
+
+void Progress::run() {
+  std::array<epoll_event, 64> events;
+  while (!stopping_.load()) {
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    for (int i = 0; i < count; ++i) {
+      const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
+      if (id != kWakeId) serve(id);
+    }
+  }
+}
+
+void Progress::serve(std::uint64_t id) {
+  Entry* entry = nullptr;
+  {
+    // Only this thread erases, and others' insertions leave the entry where it is.
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    entry = &found->second;
+  }
+  Watched& watched = *entry->watched;
+  if (watched.ready()) {
+    const bool sending = watched.wants_to_send();
+    if (sending != std::exchange(entry->sending, sending))
+      control(epoll_, EPOLL_CTL_MOD, watched.descriptor(), id, sending);
+    return;
+  }
+  control(epoll_, EPOLL_CTL_DEL, watched.descriptor(), id, false);
+  const std::lock_guard lock(mutex_);
+  entries_.erase(id);
+}
+
+}  // namespace sluice::transport::tcp

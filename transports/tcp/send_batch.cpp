@@ -1,0 +1,47 @@
+#include "transports/tcp/send_batch.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace sluice::transport::tcp {
+
+void SendBatch::add(const FrameHeader& header, std::span<const std::byte> payload) {
+  HeaderBytes& bytes = headers_[frames_++];
+  bytes = encode(header);
+  iovecs_[parts_++] = {bytes.data(), bytes.size()};
+  if (payload.empty()) return;
+  iovecs_[parts_++] = {const_cast<std::byte*>(payload.data()), payload.size()};
+  payload_bytes_ += payload.size();
+}
+
+int SendBatch::send_some(const bootstrap::Fd& socket) {
+  msghdr message{};
+  message.msg_iov = iovecs_.data() + first_;
+  message.msg_iovlen = parts_ - first_;
+  for (;;) {
+    const ssize_t count = ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count >= 0) {
+      sent(static_cast<std::size_t>(count));
+      return 0;
+    }
+    if (errno == EWOULDBLOCK) return EAGAIN;
+    if (errno != EINTR) return errno;
+  }
+}
+
+void SendBatch::sent(std::size_t bytes) {
+  while (bytes > 0) {
+    iovec& part = iovecs_[first_];
+    const std::size_t taken = std::min(bytes, part.iov_len);
+    part.iov_base = static_cast<std::byte*>(part.iov_base) + taken;
+    part.iov_len -= taken;
+    bytes -= taken;
+    if (part.iov_len == 0) ++first_;
+  }
+  // All gone: the room can be used again.
+  if (empty()) frames_ = parts_ = first_ = payload_bytes_ = 0;
+}
+
+}  // namespace sluice::transport::tcp

@@ -1,0 +1,107 @@
+// Tcp: the ranks are processes of any hosts. Every frame that is sent names its place in the peer's
+// memory and is checked there. docs/tcp.md says what is promised, and what is not there yet.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "bootstrap/address.hpp"
+#include "bootstrap/authentication.hpp"
+#include "transports/tcp/outgoing.hpp"
+#include "transports/transport.hpp"
+
+namespace sluice::transport {
+
+namespace tcp {
+
+struct Options {
+  /// Where to listen: 1 to 8 addresses of this host's interfaces, each with its port or 0 for a
+  /// free one. None: the address of the default route.
+  std::vector<bootstrap::Address> addresses;
+  /// How long a call of the data path waits while nothing moves.
+  std::chrono::milliseconds timeout{30'000};
+  /// How long a connection may take to prove the key.
+  std::chrono::milliseconds stranger_time{5'000};
+};
+
+/// What a goodbye may take where the peer receives nothing.
+inline constexpr std::chrono::seconds kGoodbyeTime{2};
+
+/// Says goodbye when the last Remote of a peer ends.
+struct Connection {
+  explicit Connection(std::shared_ptr<Outgoing> end) : outgoing(std::move(end)) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { outgoing->leave(Deadline::after(kGoodbyeTime)); }
+
+  const std::shared_ptr<Outgoing> outgoing;
+};
+
+struct Remote {
+  std::shared_ptr<Connection> connection;
+  RemoteRegion region;
+};
+
+}  // namespace tcp
+
+/// Set-up calls are made by one thread at a time, those of the data path by any.
+class Tcp {
+ public:
+  using Remote = tcp::Remote;
+  using Options = tcp::Options;
+  using Put = tcp::Put;
+  using Signal = tcp::Signal;
+  static constexpr const char* kName = "tcp";
+  static constexpr std::uint32_t kCapabilities = kOrdered;
+
+  /// `key`: known to the job's processes only; both sides of every connection prove it.
+  static Result<Tcp> start(const bootstrap::Secret& key, Options options = {});
+  Tcp(Tcp&&) noexcept;
+  ~Tcp();
+
+  Result<Window> allocate(std::uint64_t bytes);
+  Result<Blob> publish(Window window);
+  Result<Remote> open(std::span<const std::byte> blob, Deadline deadline);
+  void close() noexcept;
+
+  static Status put(const Remote& remote, std::uint64_t offset,
+                    std::span<const std::byte> bytes) noexcept {
+    const Put one{offset, bytes};
+    return end(remote).put(remote.region, {&one, 1}, nullptr);
+  }
+  /// All of `puts`, then `signal` unless it is null, in as few system calls as there can be. All
+  /// or, when one is out of range, none.
+  static Status put_batch(const Remote& remote, std::span<const Put> puts,
+                          const Signal* signal = nullptr) noexcept {
+    return end(remote).put(remote.region, puts, signal);
+  }
+  static Status get(const Remote& remote, std::uint64_t offset,
+                    std::span<std::byte> bytes) noexcept {
+    return end(remote).get(remote.region, offset, bytes);
+  }
+  static Status signal(const Remote& remote, std::uint64_t offset, std::uint64_t n) noexcept {
+    const Signal one{offset, n};
+    return end(remote).put(remote.region, {}, &one);
+  }
+  static Status flush(const Remote& remote) noexcept { return end(remote).flush(remote.region); }
+
+  /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it
+  /// was to put will not come. A peer that left is no error. Any thread, until close().
+  Status error() const noexcept;
+  /// Where this transport listens.
+  const std::vector<bootstrap::Address>& addresses() const;
+
+ private:
+  struct State;
+
+  static tcp::Outgoing& end(const Remote& remote) { return *remote.connection->outgoing; }
+  explicit Tcp(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+static_assert(Transport<Tcp>);
+
+}  // namespace sluice::transport

@@ -1,0 +1,105 @@
+// What the tests of the TCP transport share.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/port.hpp"
+#include "transports/tcp/handshake.hpp"
+#include "transports/tcp/tcp.hpp"
+
+namespace sluice::transport::tcp::test {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = Deadline::Clock;
+using Bytes = std::vector<std::byte>;
+
+inline bootstrap::Secret job_key() {
+  bootstrap::Secret key{};
+  key.fill(0x5a);
+  return key;
+}
+/// What connections prove.
+inline bootstrap::Secret wire_key() { return bootstrap::derive_key(job_key(), "tcp 1"); }
+
+inline Deadline soon() { return Deadline::after(seconds(20)); }
+
+inline Options local_options() { return {.addresses = {bootstrap::Address{}.loopback()}}; }
+
+inline Tcp start(Options options = local_options()) {
+  auto made = Tcp::start(job_key(), std::move(options));
+  EXPECT_TRUE(made.ok()) << last_error();
+  return std::move(made).value();
+}
+
+struct Published {
+  Window window;
+  Blob blob;
+};
+inline Published publish(Tcp& transport, std::uint64_t bytes) {
+  auto window = transport.allocate(bytes);
+  EXPECT_TRUE(window.ok()) << last_error();
+  auto blob = transport.publish(window.value());
+  EXPECT_TRUE(blob.ok()) << last_error();
+  return {window.value(), blob.value()};
+}
+inline Tcp::Remote open(Tcp& transport, const Blob& blob) {
+  auto remote = transport.open(blob, soon());
+  EXPECT_TRUE(remote.ok()) << last_error();
+  return remote.value();
+}
+
+inline std::uint64_t counter_at(const std::byte* counter) {
+  return port::load_acquire(reinterpret_cast<const std::uint64_t*>(counter));
+}
+
+template <class Condition>
+bool comes_true(milliseconds limit, Condition condition) {
+  for (const auto by = Clock::now() + limit; !condition();) {
+    if (Clock::now() > by) return false;
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  return true;
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Most refusals here are meant: they need not be logged.
+class Quiet {
+ public:
+  Quiet() : level_(log::logger().level()) { log::logger().set_level(spdlog::level::off); }
+  ~Quiet() { log::logger().set_level(level_); }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  spdlog::level::level_enum level_;
+};
+
+/// A bare connection to a transport.
+inline bootstrap::Fd connect_raw(const Tcp& transport) {
+  auto opened = bootstrap::connect_to(transport.addresses().front(), soon());
+  EXPECT_TRUE(opened.fd.valid()) << std::strerror(opened.error);
+  return std::move(opened.fd);
+}
+
+/// Whether the other side closes within this time, whatever it says before.
+inline bool is_closed_within(const bootstrap::Fd& socket, milliseconds time) {
+  std::array<std::byte, 1> byte;
+  for (const Deadline deadline = Deadline::after(time);;)
+    if (const int error = bootstrap::receive_exactly(socket, byte, deadline))
+      return error != ETIMEDOUT;
+}
+
+}  // namespace sluice::transport::tcp::test

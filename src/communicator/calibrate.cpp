@@ -24,7 +24,12 @@ constexpr int kShortRing = 2;
 // Rounds that count, by their median: some lines are luckier than others. Those before them, once
 // round the ring, touch the memory.
 constexpr int kRounds = 32;
-constexpr int kPings = 64;
+constexpr int kPings = 16;
+constexpr int kPingRounds = 32;
+// A figure takes a millisecond or two when both ranks run, and this at the most, or eight rounds,
+// when they must wait for their cores: on a busy machine it is not worth more.
+constexpr std::chrono::milliseconds kPatience{10};
+constexpr int kRoundsPerLook = 8;
 
 using Clock = std::chrono::steady_clock;
 
@@ -53,7 +58,15 @@ class Pair {
   std::uint64_t tell(std::uint64_t number) {
     port::store_relaxed(reinterpret_cast<std::uint64_t*>(own_slot(0)), number);
     meet();
-    return port::load_relaxed(reinterpret_cast<std::uint64_t*>(peer_slot(0)));
+    const std::uint64_t theirs = port::load_relaxed(reinterpret_cast<std::uint64_t*>(peer_slot(0)));
+    meet();  // from here the slot may be written again
+    return theirs;
+  }
+  /// Whether rank 0 finds that there is time left for what began at `start`.
+  bool time_left(Clock::time_point start) {
+    const std::uint64_t mine = Clock::now() - start < kPatience ? 1 : 0;
+    const std::uint64_t theirs = tell(mine);
+    return (rank_ == 0 ? mine : theirs) != 0;
   }
   /// In the stages, which are free before the first operation.
   std::byte* own_slot(int slot) const { return slot_of(rank_, slot); }
@@ -81,32 +94,40 @@ double median(std::vector<double>& values) {
   return *middle;
 }
 
+/// Of the later values: the first ones, at most half, were there to touch the memory.
+double median_after(std::size_t first, std::vector<double>& values) {
+  const std::size_t skipped = std::min(first, values.size() / 2);
+  values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(skipped));
+  return median(values);
+}
+
 /// Both write a slot of their own, then read the other's, as a schedule does.
 CopyTimes measure_copies(Pair& pair, std::byte* buffer, int slots, bool streaming) {
   std::vector<double> writes, reads;
+  const auto start = Clock::now();
   for (int round = 0; round < slots + kRounds; ++round) {
+    if (round > 0 && round % kRoundsPerLook == 0 && !pair.time_left(start)) break;
     const int slot = round % slots;
     std::byte* own = buffer + static_cast<std::uint64_t>(round) * kBytes % kBufferBytes;
-    const double write = nanoseconds([&] {
+    writes.push_back(nanoseconds([&] {
       if (streaming)
         compute::copy_streaming(pair.own_slot(slot), own, kBytes);
       else
         compute::copy(pair.own_slot(slot), own, kBytes);
-    });
+    }));
     pair.meet();
-    const double read = nanoseconds([&] { compute::copy(own, pair.peer_slot(slot), kBytes); });
+    reads.push_back(nanoseconds([&] { compute::copy(own, pair.peer_slot(slot), kBytes); }));
     pair.meet();
-    if (round < slots) continue;
-    writes.push_back(write);
-    reads.push_back(read);
   }
-  return {median(writes) / static_cast<double>(kBytes),
-          median(reads) / static_cast<double>(kBytes)};
+  const auto first = static_cast<std::size_t>(slots);
+  return {median_after(first, writes) / static_cast<double>(kBytes),
+          median_after(first, reads) / static_cast<double>(kBytes)};
 }
 
 double measure_alpha(Pair& pair) {
   double best = std::numeric_limits<double>::infinity();
-  for (int round = 0; round < 8; ++round)
+  const auto start = Clock::now();
+  for (int round = 0; round < kPingRounds && (round == 0 || pair.time_left(start)); ++round)
     best = std::min(best, nanoseconds([&] {
                       for (int i = 0; i < kPings; ++i) pair.meet();
                     }));

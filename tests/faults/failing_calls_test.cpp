@@ -144,7 +144,7 @@ TEST_P(FailingCalls, abort_frees_a_blocked_call_here_and_on_the_other_ranks_at_o
 }
 
 TEST_P(FailingCalls, a_rank_that_never_calls_is_named_after_the_timeout) {
-  constexpr milliseconds kTimeout(1000);  // also of the set-up
+  constexpr milliseconds kTimeout(4000);  // also of the set-up
   ASSERT_NO_FATAL_FAILURE(make(2, kTimeout));
   const Outcome outcome = operate(0);
   EXPECT_EQ(outcome.status.code(), Errc::kTimeout) << outcome.text;

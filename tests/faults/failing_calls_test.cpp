@@ -148,7 +148,7 @@ TEST_P(FailingCalls, a_rank_that_never_calls_is_named_after_the_timeout) {
   ASSERT_NO_FATAL_FAILURE(make(2, kTimeout));
   const Outcome outcome = operate(0);
   EXPECT_EQ(outcome.status.code(), Errc::kTimeout) << outcome.text;
-  EXPECT_TRUE(says(outcome, "waited 1000 ms for rank 1, which has not called a collective yet"))
+  EXPECT_TRUE(says(outcome, "waited 4000 ms for rank 1, which has not called a collective yet"))
       << outcome.text;
   EXPECT_GE(outcome.took, kTimeout);
   EXPECT_LT(outcome.took, kTimeout + milliseconds(1500));

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/log.hpp"
 #include "base/port.hpp"
+#include "support/observation.hpp"
 #include "transports_under_test.hpp"
 
 namespace sluice::conformance {
@@ -44,21 +44,9 @@ inline bool arrives(const std::byte* counter, std::uint64_t target) {
   }
   return true;
 }
-inline std::uint64_t counter_at(const std::byte* counter) {
-  return port::load_acquire(reinterpret_cast<const std::uint64_t*>(counter));
-}
 
-/// Most refusals here are meant: they need not be logged.
-class Quiet {
- public:
-  Quiet() : level_(log::logger().level()) { log::logger().set_level(spdlog::level::off); }
-  ~Quiet() { log::logger().set_level(level_); }
-  Quiet(const Quiet&) = delete;
-  Quiet& operator=(const Quiet&) = delete;
-
- private:
-  spdlog::level::level_enum level_;
-};
+using test::counter_at;
+using test::Quiet;
 
 /// Two ranks in this process: `owner` shows kBytes, `peer` has them open as `remote`.
 template <class T>

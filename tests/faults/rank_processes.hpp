@@ -16,21 +16,14 @@
 #include <thread>
 
 #include "streams.hpp"
+#include "support/observation.hpp"
 
 namespace sluice::faults {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;  // one for all processes of a host
 
-/// Calls `condition` until it is true; false after `limit`.
-template <class Condition>
-bool comes_true(milliseconds limit, Condition condition) {
-  for (const auto by = Clock::now() + limit; !condition();) {
-    if (Clock::now() > by) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
-}
+using test::comes_true;
 
 /// What a rank says about itself.
 struct Report {

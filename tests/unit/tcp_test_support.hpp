@@ -7,12 +7,10 @@
 #include <chrono>
 #include <cstring>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/error.hpp"
-#include "base/log.hpp"
-#include "base/port.hpp"
+#include "support/observation.hpp"
 #include "transports/tcp/handshake.hpp"
 #include "transports/tcp/tcp.hpp"
 
@@ -58,34 +56,13 @@ inline Tcp::Remote open(Tcp& transport, const Blob& blob) {
   return remote.value();
 }
 
-inline std::uint64_t counter_at(const std::byte* counter) {
-  return port::load_acquire(reinterpret_cast<const std::uint64_t*>(counter));
-}
-
-template <class Condition>
-bool comes_true(milliseconds limit, Condition condition) {
-  for (const auto by = Clock::now() + limit; !condition();) {
-    if (Clock::now() > by) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
-}
+using sluice::test::comes_true;
+using sluice::test::counter_at;
+using sluice::test::Quiet;
 
 inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-/// Most refusals here are meant: they need not be logged.
-class Quiet {
- public:
-  Quiet() : level_(log::logger().level()) { log::logger().set_level(spdlog::level::off); }
-  ~Quiet() { log::logger().set_level(level_); }
-  Quiet(const Quiet&) = delete;
-  Quiet& operator=(const Quiet&) = delete;
-
- private:
-  spdlog::level::level_enum level_;
-};
 
 /// A bare connection to a transport.
 inline bootstrap::Fd connect_raw(const Tcp& transport) {

@@ -97,8 +97,10 @@ constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ce
 constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n); }
 constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
+// Half a pass: the block is read once for both its places.
 constexpr double staged_gather(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + 0.5 * m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
 constexpr double staged_pairs(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
+// A fifth more: the ends of the pipeline, where only one side works.
 constexpr double staged_root(M m, double, double n) { return 2 * m.step() + 1.2 * larger(m.to_stage(n), m.from_stage(n)) + m.beyond(n, 2 * n); }
 constexpr double scatter_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) * n * m.packet_read) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 constexpr double gather_all_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + (p - 1) * m.reach(n, 2 * p * n) + m.pass(n, 2 * p * n); }

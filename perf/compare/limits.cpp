@@ -1,7 +1,8 @@
 // What this machine can do at best, for the dashed lines of the plots. One JSON object a line:
-//   flag    the time from one core's store to another core's load that sees it (half a round trip,
-//   spinning) attach  process_vm_readv of `bytes` from another process, on 1 or more cores at once
-//   copy      memcpy of `bytes`;   stream  the same with stores that go past the caches
+//   flag    one core's store seen by another core's load (half a round trip, spinning)
+//   attach  process_vm_readv of `bytes` from another process, on 1 or more cores at once
+//   copy    memcpy of `bytes`
+//   stream  the same with stores that go past the caches
 // Bandwidths count copied bytes, all cores together; the inputs stay where the caches keep them
 // from call to call, as in the comparison itself.
 #include <immintrin.h>

@@ -4,10 +4,10 @@
 // visibly: after the first failed wait they do nothing that could harm a peer and the schedule runs
 // to its end; the launcher then finds failed(). The four ways to move data, by size:
 //
-//   packets    up to kPacketBytes: data and flag in one line, no other synchronisation
-//   stage      through this rank's staging slots, which peers read; lanes say how far each rank has
-//   come links      messages between two ranks through a ring of slots; works where only puts exist
-//   direct     from and to the users' own buffers, where peers can reach them
+//   packets  up to kPacketBytes: data and flag in one line, no other synchronisation
+//   stage    through slots of this rank's stage, which peers read; lanes say how far each has come
+//   links    messages between two ranks through a ring of slots; works where only puts exist
+//   direct   from and to the users' own buffers, where peers can reach them
 #pragma once
 
 #include <cstddef>

@@ -123,7 +123,8 @@ inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;
 /// Sets of packet lines, used in turn: how many operations a sender may be ahead of a reader it
 /// does not hear from.
 inline constexpr std::uint64_t kPacketTurns = 32;
-/// The staging memory of one rank: small enough to stay in a second-level cache while it is in use.
+/// The staging memory of one rank: larger than a second-level cache, so that lines sink to the
+/// shared one before they are written again (StageRing says why); small enough to stay in that.
 inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
 
 /// Where the parts of a segment for `ranks` ranks are.

@@ -1,30 +1,29 @@
 """The machine's limits: reading limits.cpp's lines, and the least time a collective can take with them."""
 
 import math
+import statistics
 
 FLAG = "flag"
 
 
 class Limits:
-    """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds; the best of the rounds."""
+    """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds: the best
+    bandwidths, because they bound, and the median flag, because what is compared with it are medians."""
 
     def __init__(self, rows):
         self.values = {}
         for row in rows:
-            key = (row["limit"], row["cores"], row["bytes"])
             if row["limit"] == FLAG:
-                self.values[key] = min(row["time_us"], self.values.get(key, math.inf))
-            else:
-                self.values[key] = max(row["gbs"], self.values.get(key, 0.0))
-        self.core_counts = sorted({cores for kind, cores, _ in self.values if kind != FLAG})
+                continue
+            key = (row["limit"], row["cores"], row["bytes"])
+            self.values[key] = max(row["gbs"], self.values.get(key, 0.0))
+        flags = [row["time_us"] for row in rows if row["limit"] == FLAG]
+        # One store seen by another core.
+        self.flag_us = statistics.median(flags) if flags else 0.0
+        self.core_counts = sorted({cores for _, cores, _ in self.values})
 
     def __bool__(self):
         return bool(self.values)
-
-    @property
-    def flag_us(self):
-        """One store seen by another core."""
-        return next((value for (kind, _, _), value in self.values.items() if kind == FLAG), 0.0)
 
     def bandwidth(self, kinds, cores, size):
         """GB/s of all cores together, of the best of `kinds`, at the measured size nearest to `size`."""

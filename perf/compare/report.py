@@ -69,8 +69,8 @@ def introduction(table):
         f"{header['rounds']} rounds, {header.get('minutes', '?')} minutes.",
         f"* Versions: {', '.join(dict.fromkeys(header['versions'].values()))}.", "",
         "fp32 sum, ordinary buffers unless it says registered, out of place (broadcast: one buffer, as MPI has it). "
-        "Times are microseconds per call of the slowest rank, back to back: the best of the rounds' medians "
-        "(why: performance.md). Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
+        "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
+        "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
         "whole input. The fastest of the other libraries is bold; the last column is its time over ours. "
         "`limit` is the time of one flag between two cores and of the copies that cannot be avoided.", "",
         "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "

@@ -40,8 +40,8 @@ class Cell:
 
     @property
     def us(self):
-        """The median of the quickest round: the one in which the machine was at its best for this library."""
-        return min(self.rounds_us)
+        """The median of the rounds' medians."""
+        return statistics.median(self.rounds_us)
 
 
 class Table:

@@ -169,7 +169,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kSendReceive, "exchange", Needs::kLinks, kAnySize, nullptr, cost::links_all, "alpha + 2 n beta, or one copy", "over links; large messages fetched"},
 
   {Collective::kBarrier, "packet", Needs::kSegments, kAnySize, barrier_packet<G, F, A>, cost::barrier_packet, "alpha", "everybody shows everybody one empty line"},
-  {Collective::kBarrier, "dissemination", Needs::kSegments, kAnySize, barrier_dissemination<G, F, A>, cost::barrier_dissemination, "log2 p alpha", "tell the ranks 1, 2, 4, ... behind"},
+  {Collective::kBarrier, "dissemination", Needs::kLinks, kAnySize, barrier_dissemination<G, F, A>, cost::barrier_dissemination, "log2 p alpha", "tell the ranks 1, 2, 4, ... behind"},
 };
 // clang-format on
 

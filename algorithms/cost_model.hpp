@@ -22,6 +22,8 @@ struct CostModel {
   double attach_byte = 0.10;  // a byte of it
   double ranks_per_core = 1;  // ranks that share a core take turns
   double turn = 1200;         // from one of them to the next
+  double network_alpha = 0;   // a signal to another host; 0: all ranks share one
+  double network_byte = 0;    // a byte to another host
   bool attached = false;      // ordinary buffers are reached by attach rather than mapped
 
   /// One synchronisation, with the call around it.

@@ -1,7 +1,6 @@
 // Barrier by dissemination: in step s, tell the rank 2^s behind and hear from the rank 2^s before.
 //
-// Cost: ceil(log2 p) alpha; p log2 p lines in all where the packet barrier reads p^2. Needs: mapped
-// segments.
+// Cost: ceil(log2 p) alpha; p log2 p lines in all where the packet barrier reads p^2. Needs: links.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +15,11 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void barrier_dissemination(const Group& group, Fabric& fabric, const Math&,
                                      const Arguments&) {
   for (std::int32_t distance = 1; distance < fabric.size(); distance *= 2) {
-    fabric.put_packets(group, fabric.neighbour(distance), nullptr, 0);
-    fabric.receive_packets(group, fabric.neighbour(-distance), 0);
+    // A message has at least one byte.
+    const std::byte told{1};
+    std::byte heard;
+    fabric.send(group, fabric.neighbour(distance), &told, 1);
+    fabric.receive_copy(group, fabric.neighbour(-distance), &heard, 1);
   }
 }
 

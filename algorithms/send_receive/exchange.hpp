@@ -41,16 +41,14 @@ bool advance_send(const Group& group, Fabric& fabric, LinkTransfer& transfer) {
   if (transfer.wait_number != 0)
     return transfer.done = fabric.taken(transfer.peer, transfer.wait_number);
   if (!fabric.has_credit(transfer.peer)) return false;
-  LinkSlot& slot = fabric.next_outgoing(transfer.peer);
   if (transfer.bytes >= kFetchBytes && fabric.can_fetch(transfer.peer)) {
-    fabric.post_fragment(group, slot, transfer.peer, transfer.bytes, transfer.kind,
-                         reinterpret_cast<std::uint64_t>(transfer.data));
+    fabric.put_address(group, transfer.peer, transfer.data, transfer.bytes, transfer.kind);
     transfer.wait_number = fabric.peer(transfer.peer).sent;
     return true;
   }
   const std::uint64_t length = Fabric::fragment(transfer.bytes, transfer.moved);
-  copy(group, Fabric::payload(slot, transfer.bytes), transfer.data + transfer.moved, length);
-  fabric.post_fragment(group, slot, transfer.peer, transfer.bytes, transfer.kind, 0);
+  fabric.put_fragment(group, transfer.peer, transfer.data + transfer.moved, length, transfer.bytes,
+                      transfer.kind);
   transfer.moved += length;
   transfer.done = transfer.moved == transfer.bytes;
   return true;
@@ -109,7 +107,7 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
     if (moved) {
       idle_rounds = 0;
       patience.progress(oldest.peer);
-    } else if (++idle_rounds < fabric.waits().spins) {
+    } else if (++idle_rounds < fabric.waits().spins && fabric.waits().take_in == nullptr) {
       port::pause();
     } else if (oldest.sending) {
       const std::uint64_t target = oldest.wait_number != 0

@@ -61,9 +61,12 @@ struct Options {
   /// How long a call waits for its peers before it fails with kTimeout. SLUICE_TIMEOUT_MS
   /// overrides.
   std::chrono::milliseconds timeout{30'000};
-  /// "auto", "shm" (staging and mapped buffers between processes) or "loopback" (all ranks in one
-  /// process). SLUICE_TRANSPORT overrides.
+  /// "auto", "shm" (staging and mapped buffers between processes), "loopback" (all ranks in one
+  /// process) or "tcp" (every rank as if on a host of its own). SLUICE_TRANSPORT overrides.
   std::string transport = "auto";
+  /// Ranks that say the same share memory, others meet over the network. Empty: as the operating
+  /// system says (host name, boot, network and process name space). SLUICE_HOST overrides.
+  std::string host;
   /// "all_reduce:ring,broadcast:tree", or one name for every collective that has it; empty: by
   /// cost. Must be the same on every rank. SLUICE_ALGORITHM overrides.
   std::string algorithm;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "bootstrap/address.hpp"
 #include "sluice/status.hpp"
 #include "sluice/unique_id.hpp"
 
@@ -55,6 +56,10 @@ class Bootstrap {
   /// From now on `on_event` is called for each event, at once for those already met. Replaces the
   /// previous one; when it returns, the previous one is not running any more. Pass nullptr to stop.
   virtual void watch(std::function<void(const Event&)> on_event) = 0;
+
+  /// The address of this host, port 0, that its connection to the server uses: where ranks on other
+  /// hosts can be expected to reach it.
+  virtual bootstrap::Address reachable_address() const = 0;
 
   /// A key that only this job's ranks can compute, different for each purpose (keyed hash of the
   /// job's secret).

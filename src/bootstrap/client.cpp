@@ -17,6 +17,7 @@ Client::Client(Setup setup, Fd wake)
     : rank_(setup.rank),
       secret_(setup.secret),
       server_address_(std::move(setup.server_address)),
+      reachable_(setup.reachable),
       server_process_(setup.welcome.server),
       processes_(std::move(setup.welcome.ranks)),
       generation_(fork_generation()),

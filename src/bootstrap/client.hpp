@@ -22,6 +22,7 @@ class Client final : public Bootstrap {
     FrameStream stream;  // registered and welcomed
     std::string server_address;
     Secret secret{};
+    Address reachable;
     int rank = 0;
     Welcome welcome;
   };
@@ -34,6 +35,7 @@ class Client final : public Bootstrap {
   Result<std::vector<Blob>> all_gather(std::span<const std::byte> mine, Deadline deadline) override;
   void send_abort(Errc code, std::string_view text) noexcept override;
   void watch(std::function<void(const Event&)> on_event) override;
+  Address reachable_address() const override { return reachable_; }
   Key derive_key(std::string_view purpose) const override;
 
  private:
@@ -81,6 +83,7 @@ class Client final : public Bootstrap {
   const int rank_;
   const Secret secret_;
   const std::string server_address_;
+  const Address reachable_;
   const Process server_process_;
   const std::vector<Process> processes_;
   const unsigned generation_;

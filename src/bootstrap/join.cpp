@@ -226,12 +226,23 @@ Result<Welcome> register_and_wait(const Joiner& joiner, FrameStream& stream) {
   return std::move(*welcome);
 }
 
+/// Where ranks on other hosts reach this one: the near end of `socket`, unless that is on the
+/// server's own host and knows itself by its loopback address only.
+Address reachable_address(const Joiner& joiner, const Fd& socket) {
+  const auto near = local_address(socket);
+  const bool tells = near.ok() && (!near.value().is_loopback() || joiner.id.server.is_loopback());
+  Address address = tells ? near.value() : joiner.id.server;
+  address.port = 0;
+  return address;
+}
+
 Result<std::unique_ptr<Bootstrap>> join_running_server(const Joiner& joiner) {
   SLUICE_TRY_ASSIGN(Fd socket, reach_server(joiner));
   FrameStream stream(std::move(socket));
   SLUICE_TRY_ASSIGN(Welcome welcome, register_and_wait(joiner, stream));
-  return Client::start(
-      {std::move(stream), joiner.server.text(), joiner.id.secret, joiner.rank, std::move(welcome)});
+  const Address reachable = reachable_address(joiner, stream.socket());
+  return Client::start({std::move(stream), joiner.server.text(), joiner.id.secret, reachable,
+                        joiner.rank, std::move(welcome)});
 }
 
 Result<std::shared_ptr<Server>> serve(const Joiner& joiner) {

@@ -1,9 +1,11 @@
 // Links: messages between two ranks through a ring of slots in the receiver's segment. They ask for
-// nothing but puts and signals, so schedules over links run on every transport.
+// nothing but puts and signals, so schedules over links run on every transport: where the segment
+// is mapped, the sender stores into it; across a port the same words travel as one write.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/port.hpp"
 #include "channel/copy.hpp"
@@ -20,7 +22,7 @@ class Links : public RankView {
 
   /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send
   /// to each other before either receives, keep `bytes` <= kPieceBytes.
-  static constexpr std::uint64_t kPieceBytes = 2 * LinkSlot::kDataBytes;
+  static constexpr std::uint64_t kPieceBytes = kLinkSlots / 2 * LinkSlot::kDataBytes;
   template <ThreadGroup Group>
   SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
                       std::uint64_t bytes) {
@@ -30,9 +32,7 @@ class Links : public RankView {
         wait_at_least(*parts_.waits, &credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
       group.sync();
       if (failed()) return;
-      LinkSlot& slot = link_slot(to, rank(), link.sent);
-      copy(group, payload(slot, bytes), source + offset, fragment(bytes, offset));
-      post_fragment(group, slot, to, bytes, signature_, 0);
+      put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
     }
   }
 
@@ -110,14 +110,47 @@ class Links : public RankView {
   SLUICE_FN static std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) {
     return bytes - offset < LinkSlot::kDataBytes ? bytes - offset : LinkSlot::kDataBytes;
   }
-  SLUICE_FN LinkSlot& next_outgoing(std::int32_t to) const {
-    return link_slot(to, rank(), peer(to).sent);
-  }
   /// The next fragment from `from`, or nullptr when it is not there yet.
   SLUICE_FN const LinkSlot* next_incoming(std::int32_t from) const {
     const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
     return port::load_acquire(&slot.tag) > peer(from).received ? &slot : nullptr;
   }
+  /// Sends the `bytes` at `data` as the next fragment to `to`. There must be credit.
+  template <ThreadGroup Group>
+  SLUICE_FN void put_fragment(const Group& group, std::int32_t to, const std::byte* data,
+                              std::uint64_t bytes, std::uint64_t message_bytes,
+                              std::uint64_t kind) {
+    if (peer(to).across) return write_fragment(group, to, data, bytes, message_bytes, kind);
+    LinkSlot& slot = link_slot(to, rank(), peer(to).sent);
+    copy(group, payload(slot, message_bytes), data, bytes);
+    post_fragment(group, slot, to, message_bytes, kind, 0);
+  }
+  /// Sends the address of a message that `to` fetches itself. There must be credit.
+  template <ThreadGroup Group>
+  SLUICE_FN void put_address(const Group& group, std::int32_t to, const std::byte* data,
+                             std::uint64_t message_bytes, std::uint64_t kind) {
+    post_fragment(group, link_slot(to, rank(), peer(to).sent), to, message_bytes, kind,
+                  reinterpret_cast<std::uint64_t>(data));
+  }
+  template <ThreadGroup Group>
+  SLUICE_FN void take_fragment(const Group& group, std::int32_t from) {
+    group.sync();
+    if (group.rank() != 0) return;
+    FabricPeer& link = peer(from);
+    ++link.received;
+    if (link.across) {
+      // Told with the next fragment that goes there; at the latest before the sender must wait.
+      if (++link.owed >= kLinkSlots / 2) write(from, {}, {}, link);
+      return;
+    }
+    port::store_release(&credit(from, rank()).consumed, link.received);  // pairs with send()'s wait
+    wake();
+  }
+
+ protected:
+  std::uint64_t signature_ = 0;  // of the operation in flight
+
+ private:
   template <ThreadGroup Group>
   SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,
                                std::uint64_t message_bytes, std::uint64_t kind,
@@ -131,20 +164,45 @@ class Links : public RankView {
     port::store_release(&slot.tag, peer(to).sent);  // pairs with receive() and next_incoming()
     wake();
   }
+
+  /// put_fragment() across a port: the slot's words behind its tag, the data, and what raises the
+  /// tag.
   template <ThreadGroup Group>
-  SLUICE_FN void take_fragment(const Group& group, std::int32_t from) {
-    group.sync();
+  SLUICE_FN void write_fragment(const Group& group, std::int32_t to, const std::byte* data,
+                                std::uint64_t bytes, std::uint64_t message_bytes,
+                                std::uint64_t kind) {
+#if defined(SLUICE_HOST)
     if (group.rank() != 0) return;
-    ++peer(from).received;
-    port::store_release(&credit(from, rank()).consumed,
-                        peer(from).received);  // pairs with send()'s wait
-    wake();
+    FabricPeer& link = peer(to);
+    const std::uint64_t slot =
+        layout_.link_slot(static_cast<std::uint64_t>(rank()), link.sent % kLinkSlots);
+    const std::uint64_t words[] = {message_bytes, kind, 0};
+    static_assert(offsetof(LinkSlot, bytes) + sizeof words == offsetof(LinkSlot, short_data));
+    const std::uint64_t place = message_bytes <= LinkSlot::kShortBytes
+                                    ? offsetof(LinkSlot, short_data)
+                                    : offsetof(LinkSlot, data);
+    const SegmentPut puts[] = {{slot + offsetof(LinkSlot, bytes), words, sizeof words},
+                               {slot + place, data, bytes}};
+    // Tags are numbers of fragments: each round of the ring raises a slot's by its length.
+    const std::uint64_t raise = link.sent < kLinkSlots ? link.sent + 1 : kLinkSlots;
+    ++link.sent;
+    write(to, puts, {slot + offsetof(LinkSlot, tag), raise}, link);
+#endif
   }
 
- protected:
-  std::uint64_t signature_ = 0;  // of the operation in flight
+  /// One write to a peer across a port, with the credit that it is owed.
+  SLUICE_FN void write(std::int32_t to, std::span<const SegmentPut> puts, SegmentSignal signal,
+                       FabricPeer& link) {
+#if defined(SLUICE_HOST)
+    const SegmentSignal signals[] = {
+        signal, {layout_.credit(static_cast<std::uint64_t>(rank())), link.owed}};
+    const std::size_t first = signal.amount != 0 ? 0 : 1, end = link.owed != 0 ? 2 : 1;
+    link.owed = 0;
+    parts_.remote_segments.write(parts_.remote_segments.context, to, puts,
+                                 std::span(signals).subspan(first, end - first));
+#endif
+  }
 
- private:
   SLUICE_FN LinkSlot& link_slot(std::int32_t owner, std::int32_t source,
                                 std::uint64_t number) const {
     return *reinterpret_cast<LinkSlot*>(

@@ -26,6 +26,7 @@ class Patience {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void rest_briefly() noexcept;
   bool over(Clock::time_point now, const std::uint64_t* word, std::uint64_t target) noexcept;
 
   WaitState& state_;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/port.hpp"
 #include "channel/segment.hpp"
@@ -20,10 +21,12 @@ enum class Reach : std::uint8_t {
 
 /// What one rank knows of a peer. Private to the rank.
 struct FabricPeer {
-  std::byte* segment = nullptr;
+  std::byte* segment = nullptr;   // mapped; of a peer across a port: its header only, as last asked
+  bool across = false;            // across a port: reached by RemoteSegments, over links only
   std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
   std::uint64_t sent = 0;         // fragments on the link to it
   std::uint64_t received = 0;     // fragments taken from its link
+  std::uint64_t owed = 0;         // of these, those that a peer across a port was not told of
   std::uint64_t turn[2] =
       {};  // exchange(): the last round in which a send to it, a receive from it, had its turn
   std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
@@ -40,6 +43,27 @@ struct PrivateMemory {
   void* context = nullptr;
 };
 
+/// A stretch of this rank's memory, and where in a peer's segment it goes.
+struct SegmentPut {
+  std::uint64_t offset;
+  const void* data;
+  std::uint64_t bytes;
+};
+/// What is added to a counter in a peer's segment.
+struct SegmentSignal {
+  std::uint64_t offset;
+  std::uint64_t amount;
+};
+
+/// Writes to the segments of peers across a port (a transport's put_batch). Host only.
+struct RemoteSegments {
+  /// Puts first, then signals; the memory may be reused on return. A failure is recorded in the
+  /// rank's WaitState.
+  void (*write)(void* context, std::int32_t peer, std::span<const SegmentPut> puts,
+                std::span<const SegmentSignal> signals) = nullptr;
+  void* context = nullptr;
+};
+
 /// Memory that a Fabric works with; owned by the communicator, sized for its ranks.
 struct FabricParts {
   std::int32_t rank = 0;
@@ -51,6 +75,7 @@ struct FabricParts {
   const void** sources = nullptr;      // [ranks]: for reductions
   void** destinations = nullptr;       // [ranks + 1]
   PrivateMemory private_memory;
+  RemoteSegments remote_segments;
   bool stage_streaming = false;           // the stage is quicker to write past the caches
   std::uint64_t streaming_bytes = ~0ull;  // outputs from this size on are written past the caches
 };
@@ -91,8 +116,9 @@ class RankView {
   SLUICE_FN void wake() const {
 #if defined(SLUICE_HOST)
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (port::load_relaxed(&header(0).sleepers) != 0) [[unlikely]]
-      for (std::int32_t r = 0; r < size(); ++r) ring(header(r).doorbell);
+    if (port::load_relaxed(parts_.waits->sleepers) != 0) [[unlikely]]
+      for (std::int32_t r = 0; r < size(); ++r)
+        if (!peer(r).across) ring(header(r).doorbell);
 #endif
   }
 

@@ -86,7 +86,7 @@ struct alignas(64) LinkSlot {
   std::byte short_data[kShortBytes];  // instead of `data`, for a message that fits
   std::byte data[kDataBytes];
 };
-inline constexpr std::uint64_t kLinkSlots = 4;
+inline constexpr std::uint64_t kLinkSlots = 8;
 
 struct alignas(kPollSpacing) Credit {
   std::uint64_t consumed;  // fragments the receiver is done with; in the sender's segment, raised

@@ -28,7 +28,7 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
     return false;
   }
   if (round % kRoundsPerClock != 0) {
-    sched_yield();
+    rest_briefly();
     return true;
   }
   const auto now = Clock::now();
@@ -38,12 +38,26 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   }
   if (over(now, word, target)) return false;
   if (now - start_ < kYieldFor || state_.doorbell == nullptr) {
-    sched_yield();
+    rest_briefly();
   } else {
-    sleep_on(*state_.doorbell, state_.sleepers, word, target);
+    if (state_.take_in == nullptr || !state_.take_in(state_.context, peer_, true))
+      sleep_on(*state_.doorbell, state_.sleepers, word, target);
     rounds_ = kRoundsPerClock;  // look at everything after every sleep
   }
   return true;
+}
+
+/// Gives the core away; where what is waited for comes through a port, after a look there.
+void Patience::rest_briefly() noexcept {
+  if (state_.take_in == nullptr)
+    sched_yield();
+  else if (state_.take_in(state_.context, peer_, false)) {
+    // Who shares the core may be the one that is to send.
+    if (rounds_ % kRoundsPerClock == 0) sched_yield();
+  } else if (rounds_ < state_.spins)
+    port::pause();
+  else
+    sched_yield();
 }
 
 bool Patience::over(Clock::time_point now, const std::uint64_t* word,

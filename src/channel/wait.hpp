@@ -42,6 +42,10 @@ struct WaitState {
   /// ours.
   bool (*contradicts)(void* context, std::int32_t peer) = nullptr;
   void* context = nullptr;
+  /// Host only: takes in what peers across a port have sent; where all peers are mapped it is null.
+  /// With `sleep` it may wait some milliseconds for something to come. False when `peer` is not
+  /// across a port: then nothing was done.
+  bool (*take_in)(void* context, std::int32_t peer, bool sleep) = nullptr;
   /// Host only: where this rank sleeps; the words of src/channel/doorbell.hpp.
   struct Doorbell* doorbell = nullptr;
   std::uint64_t* sleepers = nullptr;
@@ -69,7 +73,8 @@ SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* wor
   if (seen >= target) [[likely]]
     return seen;
   if (state.failed != 0) return seen;
-  for (std::uint32_t i = 0; i < state.spins; ++i) {
+  const std::uint32_t spins = state.take_in == nullptr ? state.spins : 0;
+  for (std::uint32_t i = 0; i < spins; ++i) {
     seen = port::load_acquire(word);
     if (seen >= target) return seen;
     // A rest is longer than a flag's way between cores, so the first polls go without.

@@ -43,16 +43,14 @@ double nanoseconds(Work work) {
 /// The two measuring ranks in step with each other.
 class Pair {
  public:
-  Pair(int rank, const Window (&segments)[2], const SegmentLayout& layout, WaitState& waits)
-      : rank_(rank), layout_(layout), waits_(waits) {
-    for (int r : {0, 1}) segments_[r] = segments[r].base;
-  }
+  Pair(int side, const MeasuringPair& pair, const SegmentLayout& layout, WaitState& waits)
+      : side_(side), pair_(pair), layout_(layout), waits_(waits) {}
 
   /// Waits for the other one.
   void meet() {
     ++step_;
-    port::store_release(word(rank_), step_);
-    wait_at_least(waits_, word(1 - rank_), step_, 1 - rank_);
+    port::store_release(word(side_), step_);
+    wait_at_least(waits_, word(1 - side_), step_, pair_.ranks[1 - side_]);
   }
   /// Gives the other one a number and returns its.
   std::uint64_t tell(std::uint64_t number) {
@@ -62,27 +60,27 @@ class Pair {
     meet();  // from here the slot may be written again
     return theirs;
   }
-  /// Whether rank 0 finds that there is time left for what began at `start`.
+  /// Whether the first rank finds that there is time left for what began at `start`.
   bool time_left(Clock::time_point start) {
     const std::uint64_t mine = Clock::now() - start < kPatience ? 1 : 0;
     const std::uint64_t theirs = tell(mine);
-    return (rank_ == 0 ? mine : theirs) != 0;
+    return (side_ == 0 ? mine : theirs) != 0;
   }
   /// In the stages, which are free before the first operation.
-  std::byte* own_slot(int slot) const { return slot_of(rank_, slot); }
-  std::byte* peer_slot(int slot) const { return slot_of(1 - rank_, slot); }
+  std::byte* own_slot(int slot) const { return slot_of(side_, slot); }
+  std::byte* peer_slot(int slot) const { return slot_of(1 - side_, slot); }
 
  private:
-  std::byte* slot_of(int rank, int slot) const {
-    return segments_[rank] + layout_.stage() + static_cast<std::uint64_t>(slot) * kBytes;
+  std::byte* slot_of(int side, int slot) const {
+    return pair_.segments[side].base + layout_.stage() + static_cast<std::uint64_t>(slot) * kBytes;
   }
   // A lane that the schedules only ever raise above what is left here: epochs are shifted, steps
   // are few.
-  std::uint64_t* word(int rank) const {
-    return &reinterpret_cast<SegmentHeader*>(segments_[rank])->lanes[kConsumed].value;
+  std::uint64_t* word(int side) const {
+    return &reinterpret_cast<SegmentHeader*>(pair_.segments[side].base)->lanes[kConsumed].value;
   }
-  int rank_;
-  std::byte* segments_[2];
+  int side_;
+  MeasuringPair pair_;
   SegmentLayout layout_;
   WaitState& waits_;
   std::uint64_t step_ = 0;
@@ -173,25 +171,24 @@ void measure_own_copies(LinkFigures& figures) {
 
 }  // namespace
 
-LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLayout& layout,
+LinkFigures measure_links(int side, const MeasuringPair& ranks, const SegmentLayout& layout,
                           WaitState& waits, const PrivateMemory& attach) {
   LinkFigures figures;
-  if (rank > 1) return figures;
   // Where ranks outnumber cores, these two may share one: they would measure switches between them
   // and a cache that they share.
-  const topology::CoreBinding apart(static_cast<std::size_t>(rank));
+  const topology::CoreBinding apart(static_cast<std::size_t>(side));
   std::vector<std::byte> own(kBufferBytes, std::byte{1});
   // These meetings ring nobody, so nobody may sleep in them.
   const auto doorbell = std::exchange(waits.doorbell, nullptr);
-  Pair pair(rank, segments, layout, waits);
+  Pair pair(side, ranks, layout, waits);
   pair.meet();
   figures.alpha = measure_alpha(pair);
   figures.hot_lines = measure_copies(pair, own.data(), kShortRing, false);
   figures.stage = measure_copies(pair, own.data(), kLongRing, false);
   figures.stage_streaming = measure_copies(pair, own.data(), kLongRing, true);
-  if (attach.read != nullptr) measure_attach(pair, attach, 1 - rank, figures);
+  if (attach.read != nullptr) measure_attach(pair, attach, ranks.ranks[1 - side], figures);
   waits.doorbell = doorbell;
-  if (rank == 0) measure_own_copies(figures);
+  if (side == 0) measure_own_copies(figures);
   return figures;
 }
 

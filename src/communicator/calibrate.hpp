@@ -30,13 +30,18 @@ struct LinkFigures {
   double attach_byte = 0;
 };
 
-/// Ranks 0 and 1 of a communicator measure together, for a few milliseconds; the others return at
-/// once. `segments`: those of rank 0 and rank 1, which nothing else may be using. `attach`: how to
-/// read the other one's memory; without functions where that is not possible.
-LinkFigures measure_links(int rank, const Window (&segments)[2], const SegmentLayout& layout,
+/// The two ranks of a host that measure, in this order.
+struct MeasuringPair {
+  int ranks[2];
+  Window segments[2];  // which nothing else may be using
+};
+
+/// Both ranks of the pair call it, for a few milliseconds; `side` is which of them this is.
+/// `attach`: how to read the other one's memory; without functions where that is not possible.
+LinkFigures measure_links(int side, const MeasuringPair& pair, const SegmentLayout& layout,
                           WaitState& waits, const PrivateMemory& attach);
 
-/// Puts the figures of ranks 0 and 1 into the model; the same on every rank.
+/// Puts the figures of the pair into the model; the same on every rank.
 void apply(const LinkFigures& one, const LinkFigures& other, CostModel& model);
 
 }  // namespace sluice

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "bootstrap/launcher.hpp"
+#include "bootstrap/unique_id_format.hpp"
 #include "communicator/impl.hpp"
 
 namespace sluice {
@@ -70,7 +71,7 @@ Result<Communicator> Communicator::split(int color, int key) {
   UniqueId id{};
   const bool leads = color >= 0 && group.front().rank == rank();
   if (leads) {
-    SLUICE_TRY_ASSIGN(id, UniqueId::create());
+    SLUICE_TRY_ASSIGN(id, sluice::bootstrap::create_unique_id_at(bootstrap.reachable_address()));
   }
   SLUICE_TRY_ASSIGN(const auto ids,
                     bootstrap.all_gather(leads ? std::span(id.bytes).first(id.bytes.size())

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "communicator/calibrate.hpp"
+#include "communicator/calibrate_network.hpp"
 #include "communicator/impl.hpp"
 #include "memory/registry.hpp"
 #include "topology/host.hpp"
@@ -21,11 +22,13 @@ namespace {
 struct Hello {
   std::uint64_t process;
   std::int32_t pid;
-  std::uint32_t transport;  // 0 auto, 1 shm, 2 loopback
+  std::uint32_t transport;  // a WantedTransport
   std::uint64_t algorithm_hash;
   topology::CoreSet cores;
   std::uint64_t cache_bytes;
 };
+
+enum WantedTransport : std::uint32_t { kAuto, kShm, kLoopback, kTcp };
 
 std::uint64_t hash_of(const std::string& text) {
   std::uint64_t hash = 0;
@@ -64,6 +67,7 @@ class Setup {
     SLUICE_TRY(meet());
     SLUICE_TRY(make_segment());
     SLUICE_TRY(open_segments());
+    SLUICE_TRY(open_remote_segments());
     wire_fabric();
     SLUICE_TRY(find_reach());
     SLUICE_TRY(plan());
@@ -77,38 +81,48 @@ class Setup {
  private:
   int rank() const { return impl_.bootstrap_->rank(); }
   int size() const { return impl_.bootstrap_->size(); }
+  /// Whether there are ranks on other hosts.
+  bool spread() const { return impl_.hosts_.hosts() > 1; }
+  /// The ranks of this host, this one among them.
+  const std::vector<int>& neighbours() const {
+    return impl_.hosts_.ranks_on(impl_.hosts_.host_of(rank()));
+  }
+  SegmentLayout layout() const { return {static_cast<std::uint64_t>(size())}; }
+  const Hello& hello(int r) const { return hellos_[static_cast<std::size_t>(r)]; }
 
-  static Result<std::uint32_t> transport_number(const std::string& wanted) {
-    if (wanted == "auto") return 0u;
-    if (wanted == "shm") return 1u;
-    if (wanted == "loopback") return 2u;
+  static Result<WantedTransport> wanted_transport(const std::string& name) {
+    if (name == "auto") return kAuto;
+    if (name == "shm") return kShm;
+    if (name == "loopback") return kLoopback;
+    if (name == "tcp") return kTcp;
     return fail(Errc::kInvalidArgument, "unknown transport",
-                fmt::format("no transport \"{}\"; there are auto, shm and loopback", wanted));
+                fmt::format("no transport \"{}\"; there are auto, shm, loopback and tcp", name));
+  }
+
+  /// Ranks that say the same share memory.
+  std::string host_identity(WantedTransport wanted) const {
+    if (wanted == kTcp) return fmt::format("rank {}", rank());
+    const std::string& said = impl_.options_.host;
+    return said.empty() ? topology::host_identity() : said;
   }
 
   /// Who is where.
   Status meet() {
-    SLUICE_TRY_ASSIGN(const std::uint32_t wanted, transport_number(impl_.options_.transport));
-    const std::string host = topology::host_identity();
+    SLUICE_TRY_ASSIGN(const WantedTransport wanted, wanted_transport(impl_.options_.transport));
     const Hello mine{topology::process_identity(),
                      getpid(),
                      wanted,
                      hash_of(impl_.options_.algorithm),
                      topology::allowed_cores(),
                      topology::last_level_cache_bytes()};
-    SLUICE_TRY_ASSIGN(const auto blobs,
-                      impl_.bootstrap_->all_gather(blob_of(mine, host), deadline_));
+    SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(
+                                            blob_of(mine, host_identity(wanted)), deadline_));
+    std::vector<std::string> identities;
     for (int r = 0; r < size(); ++r) {
       const auto& blob = blobs[static_cast<std::size_t>(r)];
       SLUICE_TRY_ASSIGN(const Hello theirs, fields_of<Hello>(blob, r));
-      const std::string their_host(reinterpret_cast<const char*>(blob.data()) + sizeof(Hello),
-                                   blob.size() - sizeof(Hello));
-      if (their_host != host)
-        return fail(
-            Errc::kInvalidUsage, "ranks on several hosts",
-            fmt::format(
-                "rank {} is on host \"{}\", rank {} on \"{}\": there is no transport between them",
-                rank(), host, r, their_host));
+      identities.emplace_back(reinterpret_cast<const char*>(blob.data()) + sizeof(Hello),
+                              blob.size() - sizeof(Hello));
       if (theirs.transport != wanted || theirs.algorithm_hash != mine.algorithm_hash)
         return fail(
             Errc::kInvalidUsage, "options differ",
@@ -117,14 +131,29 @@ class Setup {
                 rank(), impl_.options_.transport, impl_.options_.algorithm, r));
       hellos_.push_back(theirs);
     }
-    impl_.one_process_ = std::all_of(hellos_.begin(), hellos_.end(), [&](const Hello& hello) {
-      return hello.process == mine.process;
+    impl_.hosts_ = topology::HostMap(identities);
+    impl_.peers_.resize(static_cast<std::size_t>(size()));
+    for (int r = 0; r < size(); ++r)
+      impl_.peers_[static_cast<std::size_t>(r)].across = !impl_.hosts_.together(rank(), r);
+    return choose_transport(wanted);
+  }
+
+  /// How this rank reaches those on its host; those on others it reaches over TCP.
+  Status choose_transport(WantedTransport wanted) {
+    const bool own_process = std::all_of(neighbours().begin(), neighbours().end(), [&](int r) {
+      return hello(r).process == hello(rank()).process;
     });
-    if (wanted == 2 && !impl_.one_process_)
+    impl_.one_process_ = own_process && !spread();
+    if (spread() && (wanted == kShm || wanted == kLoopback))
+      return fail(Errc::kInvalidUsage, "ranks on several hosts",
+                  fmt::format("rank {}: the {} ranks are on {} hosts, which transport {} does not "
+                              "join; expected auto or tcp",
+                              rank(), size(), impl_.hosts_.hosts(), impl_.options_.transport));
+    if (wanted == kLoopback && !own_process)
       return fail(
           Errc::kInvalidUsage, "loopback across processes",
           fmt::format("rank {}: transport loopback needs all ranks in one process", rank()));
-    use_loopback_ = wanted == 2 || (wanted == 0 && impl_.one_process_);
+    use_loopback_ = own_process && wanted != kShm;
     return {};
   }
 
@@ -139,11 +168,10 @@ class Setup {
                             [](std::uint64_t id) { return Registry::instance().duplicate(id); }));
       impl_.transport_.emplace<transport::Shm>(std::move(shm));
     }
-    const SegmentLayout layout{static_cast<std::uint64_t>(size())};
-    SLUICE_TRY_ASSIGN(const Window window, impl_.allocate(layout.bytes()));
+    SLUICE_TRY_ASSIGN(const Window window, impl_.allocate(layout().bytes()));
     auto& header = *reinterpret_cast<SegmentHeader*>(window.base);
     header.magic = kSegmentMagic;
-    header.ranks = layout.ranks;
+    header.ranks = layout().ranks;
     header.rank = static_cast<std::uint64_t>(rank());
     randombytes_buf(&header.probe, sizeof header.probe);
     segment_ = window;
@@ -153,29 +181,51 @@ class Setup {
   /// Everybody's segment.
   Status open_segments() {
     SLUICE_TRY_ASSIGN(const auto windows, impl_.share(segment_, "segment"));
-    const SegmentLayout layout{static_cast<std::uint64_t>(size())};
-    impl_.peers_.resize(static_cast<std::size_t>(size()));
-    for (int r = 0; r < size(); ++r) {
+    for (const int r : neighbours()) {
       const Window& window = windows[static_cast<std::size_t>(r)];
       const auto& header = *reinterpret_cast<const SegmentHeader*>(window.base);
-      if (window.bytes < layout.bytes() || header.magic != kSegmentMagic ||
-          header.ranks != layout.ranks || header.rank != static_cast<std::uint64_t>(r))
+      if (window.bytes < layout().bytes() || header.magic != kSegmentMagic ||
+          header.ranks != layout().ranks || header.rank != static_cast<std::uint64_t>(r))
         return fail(Errc::kInvalidUsage, "bad segment",
                     fmt::format("the segment of rank {} has {} bytes, magic {:#x}, rank {} of {}; "
                                 "expected {} bytes, {:#x}, "
                                 "rank {} of {}",
                                 r, window.bytes, header.magic, header.rank, header.ranks,
-                                layout.bytes(), kSegmentMagic, r, size()));
+                                layout().bytes(), kSegmentMagic, r, size()));
       impl_.peers_[static_cast<std::size_t>(r)].segment = window.base;
     }
     return {};
   }
 
+  /// Those of the ranks on other hosts, which are written to over TCP.
+  Status open_remote_segments() {
+    if (!spread()) return {};
+    SLUICE_TRY_ASSIGN(
+        impl_.remote_peers_,
+        RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"),
+                           {impl_.bootstrap_->reachable_address()}, impl_.options_.timeout));
+    SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
+    SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
+    for (int r = 0; r < size(); ++r) {
+      FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
+      if (!peer.across) continue;
+      SLUICE_TRY(impl_.remote_peers_->open(r, blobs[static_cast<std::size_t>(r)], layout().bytes(),
+                                           deadline_));
+      peer.segment = impl_.remote_peers_->header(r);
+    }
+    return {};
+  }
+
+  /// Ranks of this host for each of their cores.
+  double ranks_per_core() const {
+    topology::CoreSet cores;
+    for (const int r : neighbours()) cores |= hello(r).cores;
+    return static_cast<double>(neighbours().size()) / static_cast<double>(cores.count());
+  }
+
   void wire_fabric() {
     const auto ranks = static_cast<std::size_t>(size());
-    topology::CoreSet cores;
-    for (const Hello& hello : hellos_) cores |= hello.cores;
-    ranks_per_core_ = static_cast<double>(ranks) / static_cast<double>(cores.count());
+    ranks_per_core_ = ranks_per_core();
 
     WaitState& waits = *impl_.waits_;
     waits.timeout_ns = static_cast<std::uint64_t>(
@@ -186,19 +236,19 @@ class Setup {
     waits.contradicts = &Communicator::Impl::contradicts;
     waits.context = &impl_;
     waits.doorbell = &impl_own_header().doorbell;
-    waits.sleepers = &reinterpret_cast<SegmentHeader*>(impl_.peers_[0].segment)->sleepers;
+    waits.sleepers = &impl_.header(neighbours().front()).sleepers;
+    if (spread()) waits.take_in = &Communicator::Impl::take_in;
     prepare_doorbells();
 
     impl_.scratch_.resize(ranks * kPacketBytes);
     impl_.piece_scratch_.resize(LinkSlot::kDataBytes);
     impl_.sources_.resize(ranks);
     impl_.destinations_.resize(ranks + 1);
-    for (const Hello& hello : hellos_) {
+    for (int r = 0; r < size(); ++r)
       impl_.processes_.push_back(
-          {.same_process = hello.process == hellos_[static_cast<std::size_t>(rank())].process,
-           .pid = hello.pid,
+          {.same_process = hello(r).process == hello(rank()).process && !impl_.is_across(r),
+           .pid = hello(r).pid,
            .descriptors = {}});
-    }
   }
 
   SegmentHeader& impl_own_header() {
@@ -228,7 +278,7 @@ class Setup {
     }
     impl_.peer_memory_ = std::make_unique<PeerMemory>(shm, impl_.processes_);
     bool all = environment::number("SLUICE_ATTACH").value_or(1) != 0;
-    for (int r = 0; r < size(); ++r) {
+    for (const int r : neighbours()) {
       SLUICE_TRY_ASSIGN(const Place place,
                         fields_of<Place>(places[static_cast<std::size_t>(r)], r));
       FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
@@ -241,10 +291,11 @@ class Setup {
       all &= peer.reach != Reach::kNone;
     }
     // Both ends of a message must agree on how it travels, so attach is used only where everybody
-    // can.
+    // on the host can.
     const std::byte can{all};
     SLUICE_TRY_ASSIGN(const auto answers, impl_.bootstrap_->all_gather({&can, 1}, deadline_));
-    impl_.attach_everywhere_ = std::all_of(answers.begin(), answers.end(), [](const auto& answer) {
+    impl_.attach_everywhere_ = std::all_of(neighbours().begin(), neighbours().end(), [&](int r) {
+      const auto& answer = answers[static_cast<std::size_t>(r)];
       return answer.size() == 1 && answer[0] != std::byte{0};
     });
     if (!impl_.attach_everywhere_)
@@ -261,27 +312,60 @@ class Setup {
           Registry::instance().subscribe([impl = &impl_](std::uint64_t id) { impl->withdraw(id); });
   }
 
-  /// What the links among the ranks cost: ranks 0 and 1 measure, everybody plans with their
-  /// figures.
+  struct Figures {
+    LinkFigures links;
+    NetworkFigures network;
+  };
+
+  /// What the links among the ranks cost: two ranks of a host measure, and two on different hosts;
+  /// everybody plans with their figures.
   Status measure(CostModel& model) {
     if (size() == 1) return {};
-    LinkFigures figures;
-    const Window segments[2] = {{impl_.peers_[0].segment, 0}, {impl_.peers_[1].segment, 0}};
-    const int other = 1 - rank();
-    const bool attaches =
-        other >= 0 && impl_.peers_[static_cast<std::size_t>(other)].reach == Reach::kAttach;
-    figures = measure_links(rank(), segments, SegmentLayout{static_cast<std::uint64_t>(size())},
-                            *impl_.waits_,
-                            attaches ? impl_.peer_memory_->access(*impl_.waits_) : PrivateMemory{});
+    const auto [one, other] = pair_of_a_host();
+    Figures mine;
+    if (rank() == one || rank() == other) mine.links = measure_with(one, other);
+    if (spread()) mine.network = measure_network_between(0, first_rank_elsewhere());
     if (impl_.waits_->failed != 0)
       return fail(Errc::kTimeout, "measuring the links failed",
                   fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
                               impl_.waits_->failure.peer));
-    SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(figures), deadline_));
-    SLUICE_TRY_ASSIGN(const auto writer, fields_of<LinkFigures>(blobs[0], 0));
-    SLUICE_TRY_ASSIGN(const auto reader, fields_of<LinkFigures>(blobs[1], 1));
-    apply(writer, reader, model);
+    SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(mine), deadline_));
+    SLUICE_TRY_ASSIGN(const auto first, fields_of<Figures>(blobs[0], 0));
+    model.network_alpha = first.network.alpha;
+    model.network_byte = first.network.byte;
+    if (one == other) return {};
+    SLUICE_TRY_ASSIGN(const auto writer,
+                      fields_of<Figures>(blobs[static_cast<std::size_t>(one)], one));
+    SLUICE_TRY_ASSIGN(const auto reader,
+                      fields_of<Figures>(blobs[static_cast<std::size_t>(other)], other));
+    apply(writer.links, reader.links, model);
     return {};
+  }
+
+  /// The first two ranks of the first host that has two; twice rank -1 where none has.
+  std::pair<int, int> pair_of_a_host() const {
+    for (int host = 0; host < impl_.hosts_.hosts(); ++host)
+      if (const auto& ranks = impl_.hosts_.ranks_on(host); ranks.size() > 1)
+        return {ranks[0], ranks[1]};
+    return {-1, -1};
+  }
+  int first_rank_elsewhere() const { return impl_.hosts_.ranks_on(1).front(); }
+
+  LinkFigures measure_with(int one, int other) {
+    const int side = rank() == one ? 0 : 1, peer = side == 0 ? other : one;
+    const auto segment = [&](int r) {
+      return Window{impl_.peers_[static_cast<std::size_t>(r)].segment, 0};
+    };
+    const bool attaches = impl_.peers_[static_cast<std::size_t>(peer)].reach == Reach::kAttach;
+    return measure_links(side, {{one, other}, {segment(one), segment(other)}}, layout(),
+                         *impl_.waits_,
+                         attaches ? impl_.peer_memory_->access(*impl_.waits_) : PrivateMemory{});
+  }
+
+  NetworkFigures measure_network_between(int one, int other) {
+    if (rank() != one && rank() != other) return {};
+    return measure_network(rank() == one, rank() == one ? other : one, segment_, layout(),
+                           *impl_.waits_, impl_.remote_peers_->segments(*impl_.waits_));
   }
 
   Status plan() {
@@ -292,27 +376,34 @@ class Setup {
     for (const Hello& hello : hellos_) cache = std::min(cache, hello.cache_bytes);
     model.cache_bytes = static_cast<double>(cache) / size();
     SLUICE_TRY_ASSIGN(impl_.selection_,
-                      Selection::make(model, size(), true, impl_.options_.algorithm));
+                      Selection::make(model, size(), !spread(), impl_.options_.algorithm));
     for (int type = 0; type < kDataTypeCount; ++type)
       for (int op = 0; op < kReduceOpCount; ++op)
         impl_.functions_[type][op] =
             compute::reduce_function(static_cast<DataType>(type), static_cast<ReduceOp>(op));
-    impl_.fabric_ = Fabric({.rank = rank(),
-                            .ranks = size(),
-                            .peers = impl_.peers_.data(),
-                            .waits = impl_.waits_.get(),
-                            .scratch = impl_.scratch_.data(),
-                            .piece_scratch = impl_.piece_scratch_.data(),
-                            .sources = impl_.sources_.data(),
-                            .destinations = impl_.destinations_.data(),
-                            .private_memory = impl_.peer_memory_->access(*impl_.waits_),
-                            .stage_streaming = model.stage_streaming,
-                            .streaming_bytes = streaming_bytes(model)});
+    impl_.fabric_ =
+        Fabric({.rank = rank(),
+                .ranks = size(),
+                .peers = impl_.peers_.data(),
+                .waits = impl_.waits_.get(),
+                .scratch = impl_.scratch_.data(),
+                .piece_scratch = impl_.piece_scratch_.data(),
+                .sources = impl_.sources_.data(),
+                .destinations = impl_.destinations_.data(),
+                .private_memory = impl_.peer_memory_->access(*impl_.waits_),
+                .remote_segments =
+                    spread() ? impl_.remote_peers_->segments(*impl_.waits_) : RemoteSegments{},
+                .stage_streaming = model.stage_streaming,
+                .streaming_bytes = streaming_bytes(model)});
     log::info(
         "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
         "{:.1f} GB/s, attach {}",
-        rank(), size(), use_loopback_ ? "loopback" : "shm", ranks_per_core_, model.alpha,
-        model.stage_streaming ? "streamed" : "cached", 1 / model.stage_write, 1 / model.stage_read,
+        rank(), size(),
+        impl_.hosts_.hosts() > 1 ? "tcp"
+        : use_loopback_          ? "loopback"
+                                 : "shm",
+        ranks_per_core_, model.alpha, model.stage_streaming ? "streamed" : "cached",
+        1 / model.stage_write, 1 / model.stage_read,
         impl_.one_process_ ? "not needed"
         : impl_.attach_everywhere_
             ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
@@ -337,7 +428,6 @@ class Setup {
   double ranks_per_core_ = 1;
 };
 
-/// Shows `window` to all ranks and opens theirs; [rank] is one's own.
 Result<std::vector<Window>> Communicator::Impl::share(Window window, const char* what) {
   const auto share_over = [&](auto& transport) -> Result<std::vector<Window>> {
     SLUICE_TRY_ASSIGN(const auto blob, transport.publish(window));
@@ -348,6 +438,7 @@ Result<std::vector<Window>> Communicator::Impl::share(Window window, const char*
         windows[static_cast<std::size_t>(r)] = window;
         continue;
       }
+      if (is_across(r)) continue;
       SLUICE_TRY_ASSIGN(auto remote,
                         transport.open(blobs[static_cast<std::size_t>(r)], deadline()));
       windows[static_cast<std::size_t>(r)] = remote.window;
@@ -367,6 +458,7 @@ Result<std::unique_ptr<Communicator::Impl>> Communicator::Impl::create(const Uni
   impl->options_ = options;
   if (const auto timeout = environment::number("SLUICE_TIMEOUT_MS"))
     impl->options_.timeout = std::chrono::milliseconds(*timeout);
+  impl->options_.host = environment::text("SLUICE_HOST", options.host.c_str());
   impl->options_.transport = environment::text("SLUICE_TRANSPORT", options.transport.c_str());
   impl->options_.algorithm = environment::text("SLUICE_ALGORITHM", options.algorithm.c_str());
   if (impl->options_.timeout <= std::chrono::milliseconds(0))

@@ -41,12 +41,20 @@ Status Communicator::Impl::Turn::status() const {
 bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
   const auto& impl = *static_cast<const Impl*>(self);
   if (peer < 0 || peer >= impl.size()) return false;
+  if (impl.is_across(peer)) impl.remote_peers_->fetch_sometimes(peer);
   const std::uint64_t started = port::load_acquire(&impl.header(peer).lanes[kStarted].value);
   if (started >= kOut) return true;
   if (started < impl.current_.epoch) return false;
   const OperationRecord& theirs = impl.header(peer).records[impl.current_.epoch % kRecords];
   return port::load_relaxed(&theirs.epoch) == impl.current_.epoch &&
          port::load_relaxed(&theirs.signature) != impl.current_.signature;
+}
+
+bool Communicator::Impl::take_in(void* self, std::int32_t peer, bool sleep) {
+  const auto& impl = *static_cast<const Impl*>(self);
+  if (peer < 0 || peer >= impl.size() || !impl.is_across(peer)) return false;
+  impl.remote_peers_->take_in(sleep);
+  return true;
 }
 
 std::string Communicator::Impl::whereabouts(int peer) const {
@@ -136,7 +144,8 @@ void Communicator::Impl::leave_operation(std::span<const LinkTransfer> transfers
   std::atomic_ref<std::uint64_t>(header(rank()).lanes[kExchanging].value)
       .fetch_add(0);  // a full barrier
   const auto waiting_for = [&](int peer) {
-    if (peer == rank() || is_lost(peer)) return false;
+    // Nobody reaches buffers on another host.
+    if (peer == rank() || is_across(peer) || is_lost(peer)) return false;
     if (port::load_acquire(&header(peer).lanes[kStarted].value) >= kOut) return false;
     std::atomic_ref<std::uint64_t> exchanging(header(peer).lanes[kExchanging].value);
     if (exchanging.load() % 2 == 0) return may_touch(peer);
@@ -158,6 +167,7 @@ bool Communicator::Impl::is_lost(int peer) const {
 }
 
 Status Communicator::Impl::reason(const std::string& doing) {
+  ask_after(waits_->failure.peer);
   switch (waits_->failure.outcome) {
     case WaitOutcome::kTimeout:
       return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));

@@ -16,8 +16,10 @@
 #include "channel/fabric.hpp"
 #include "communicator/operation.hpp"
 #include "communicator/peer_memory.hpp"
+#include "communicator/remote_peers.hpp"
 #include "plan/selection.hpp"
 #include "sluice/communicator.hpp"
+#include "topology/host_map.hpp"
 #include "transports/loopback/loopback.hpp"
 #include "transports/shm/shm.hpp"
 
@@ -86,6 +88,8 @@ class Communicator::Impl {
 
   /// Memory for the semaphores of user channels (src/communicator/channels.cpp).
   Result<Window> allocate(std::uint64_t bytes);
+  /// Shows `window` to all ranks and opens theirs; [rank] is one's own. Of peers on other hosts
+  /// nothing is opened: their window is empty.
   Result<std::vector<Window>> share(Window window, const char* what);
   Result<std::vector<Window>> share_buffer(void* buffer, std::uint64_t bytes);
 
@@ -112,6 +116,11 @@ class Communicator::Impl {
   void leave_operation(std::span<const LinkTransfer> transfers);
   bool may_touch(int peer) const;
   bool is_lost(int peer) const;
+  bool is_across(int peer) const { return peers_[static_cast<std::size_t>(peer)].across; }
+  /// Brings what this rank knows of a peer on another host up to date.
+  void ask_after(int peer) const {
+    if (is_across(peer)) remote_peers_->fetch(peer);
+  }
   std::string failure_text(const std::string& doing) const;
   std::string whereabouts(int peer) const;
   /// The first operation that this rank and the peer called differently, as far back as the records
@@ -121,6 +130,7 @@ class Communicator::Impl {
   void await_reason() const;
   Status end(Errc code, const char* what, std::string text);
   static bool contradicts(void* self, std::int32_t peer);
+  static bool take_in(void* self, std::int32_t peer, bool sleep);
   void on_event(const Bootstrap::Event& event);
   void withdraw(std::uint64_t region_id);
 
@@ -128,6 +138,8 @@ class Communicator::Impl {
   std::unique_ptr<Bootstrap> bootstrap_;
   std::variant<std::monostate, transport::Loopback, transport::Shm> transport_;
   std::vector<std::shared_ptr<void>> keep_open_;  // what transports opened of the peers' segments
+  std::unique_ptr<RemotePeers> remote_peers_;     // nullptr when all ranks share a host
+  topology::HostMap hosts_;
 
   std::vector<FabricPeer> peers_;
   std::unique_ptr<WaitState> waits_ = std::make_unique<WaitState>();

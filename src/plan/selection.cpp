@@ -40,9 +40,10 @@ Result<Wanted> parse(const std::string& text) {
 }
 
 bool served(Needs needs, BufferAccess access, bool segments_mapped) {
+  if (!segments_mapped) return needs == Needs::kLinks;
   switch (needs) {
-    case Needs::kLinks: return true;
-    case Needs::kSegments: return segments_mapped;
+    case Needs::kLinks:
+    case Needs::kSegments: return true;
     case Needs::kReach: return access >= BufferAccess::kReach;
     case Needs::kInputs: return access >= BufferAccess::kInputs;
     case Needs::kBuffers: return access >= BufferAccess::kBuffers;
@@ -68,11 +69,12 @@ bool has_staged(Collective collective) {
 
 /// Whether selection by cost may take an entry. Where segments are mapped, links only serve
 /// collectives that have nothing else: what goes through the stage is copied as often and waits
-/// less. And the reductions over mapped segments all add by rank and round once, so whichever of
-/// them measured figures favour, the bits are the same; those over links add in orders of their
-/// own.
+/// less (a barrier copies nothing). And the reductions over mapped segments all add by rank and
+/// round once, so whichever of them measured figures favour, the bits are the same; those over
+/// links add in orders of their own.
 bool eligible(const HostEntry& entry, bool segments_mapped) {
-  return entry.needs != Needs::kLinks || !segments_mapped || !has_staged(entry.collective);
+  return entry.needs != Needs::kLinks || !segments_mapped || !has_staged(entry.collective) ||
+         entry.collective == Collective::kBarrier;
 }
 
 }  // namespace

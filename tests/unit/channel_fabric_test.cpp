@@ -33,6 +33,7 @@ class FabricTest : public testing::Test {
   FabricTest() {
     for (std::size_t rank = 0; rank < kRanks; ++rank) {
       waits_[rank].timeout_ns = 20'000'000;
+      waits_[rank].sleepers = &reinterpret_cast<SegmentHeader*>(segments_[0].data())->sleepers;
       for (std::size_t peer = 0; peer < kRanks; ++peer)
         peers_[rank][peer].segment = segments_[peer].data();
       FabricParts parts;

@@ -37,7 +37,7 @@ TEST(TcpTraffic, two_ranks_put_256_mib_at_each_other_at_once) {
                           static_cast<std::byte>(round + 100 * static_cast<unsigned>(rank)));
         const Put put{64, bytes};
         const Signal signal{0, 1};
-        ASSERT_TRUE(me.put_batch(peer, {&put, 1}, &signal).ok()) << last_error();
+        ASSERT_TRUE(me.put_batch(peer, {&put, 1}, {&signal, 1}).ok()) << last_error();
       }
       const std::byte* base = shown[rank].window.base;
       EXPECT_TRUE(comes_true(seconds(100), [&] { return counter_at(base) == kRounds; }));
@@ -90,7 +90,7 @@ TEST(TcpTraffic, a_batch_arrives_whole_and_before_its_signal) {
     offset += i % 50 + 1;
   }
   const Signal signal{8, 3};
-  ASSERT_TRUE(me.put_batch(remote, puts, &signal).ok()) << last_error();
+  ASSERT_TRUE(me.put_batch(remote, puts, {&signal, 1}).ok()) << last_error();
   const std::byte* base = shown.window.base;
   ASSERT_TRUE(comes_true(seconds(10), [&] { return counter_at(base + 8) == 3; }));
   for (std::size_t i = 0; i < puts.size(); ++i) {
@@ -106,10 +106,11 @@ TEST(TcpTraffic, a_batch_with_one_stretch_out_of_range_sends_nothing) {
   const Bytes bytes(16, std::byte{1});
   const Put puts[] = {{0, bytes}, {4090, bytes}};
   const Signal good{0, 1}, bad{4, 1};
-  EXPECT_EQ(me.put_batch(remote, puts, &good).code(), Errc::kInvalidArgument);
+  EXPECT_EQ(me.put_batch(remote, puts, {&good, 1}).code(), Errc::kInvalidArgument);
   EXPECT_TRUE(contains(last_error(), "put of 16 bytes at offset 4090 of region 1 at 127.0.0.1"))
       << last_error();
-  EXPECT_EQ(me.put_batch(remote, std::span(puts).first(1), &bad).code(), Errc::kInvalidArgument);
+  EXPECT_EQ(me.put_batch(remote, std::span(puts).first(1), {&bad, 1}).code(),
+            Errc::kInvalidArgument);
   Bytes read(4096, std::byte{2});
   ASSERT_TRUE(me.get(remote, 0, read).ok());
   EXPECT_EQ(read, Bytes(4096));

@@ -17,19 +17,19 @@ namespace {
 
 constexpr int kReceivesPerTurn = 4;  // then the next connection's turn
 
-/// The frames of one call in their order: those of each put, then the signal.
+/// The frames of one call in their order: those of each put, then the signals.
 class PutFrames {
  public:
-  PutFrames(const RemoteRegion& region, std::span<const Put> puts, const Signal* signal)
-      : region_(region), puts_(puts), signal_(signal) {
+  PutFrames(const RemoteRegion& region, std::span<const Put> puts, std::span<const Signal> signals)
+      : region_(region), puts_(puts), signals_(signals) {
     skip_done();
   }
-  bool done() const { return puts_.empty() && signal_ == nullptr; }
+  bool done() const { return puts_.empty() && signals_.empty(); }
   void add_next(SendBatch& batch, std::uint64_t sequence) {
     if (!puts_.empty()) return add_piece(batch, sequence);
-    if (signal_ == nullptr) return;
-    batch.add({FrameType::kSignal, sequence, region_.number, signal_->offset, signal_->n}, {});
-    signal_ = nullptr;
+    const Signal& signal = signals_.front();
+    batch.add({FrameType::kSignal, sequence, region_.number, signal.offset, signal.n}, {});
+    signals_ = signals_.subspan(1);
   }
 
  private:
@@ -50,7 +50,7 @@ class PutFrames {
 
   const RemoteRegion& region_;
   std::span<const Put> puts_;
-  const Signal* signal_;
+  std::span<const Signal> signals_;
   Cut cut_;
 };
 
@@ -68,7 +68,7 @@ std::string Outgoing::Operation::text() const {
 }
 
 Status Outgoing::put(const RemoteRegion& region, std::span<const Put> puts,
-                     const Signal* signal) noexcept {
+                     std::span<const Signal> signals) noexcept {
   Operation operation{"batch of puts", 0, 0, region.number};
   for (const Put& put : puts) {
     const Operation one{"put", put.bytes.size(), put.offset, region.number};
@@ -76,14 +76,14 @@ Status Outgoing::put(const RemoteRegion& region, std::span<const Put> puts,
     operation.bytes += put.bytes.size();
     if (puts.size() == 1) operation = one;
   }
-  if (signal != nullptr) {
-    const Operation one{"signal", sizeof(std::uint64_t), signal->offset, region.number};
-    if (signal->offset % sizeof(std::uint64_t) != 0 || !inside(region, one.offset, one.bytes))
+  for (const Signal& signal : signals) {
+    const Operation one{"signal", sizeof(std::uint64_t), signal.offset, region.number};
+    if (signal.offset % sizeof(std::uint64_t) != 0 || !inside(region, one.offset, one.bytes))
       return out_of_range(one, region);
     if (puts.empty()) operation = one;
   }
   SLUICE_TRY(usable(operation));
-  for (PutFrames frames(region, puts, signal); !frames.done();) {
+  for (PutFrames frames(region, puts, signals); !frames.done();) {
     const std::lock_guard turn(send_turn_);
     SendBatch batch;
     while (!batch.full() && !frames.done()) frames.add_next(batch, ++sequence_);

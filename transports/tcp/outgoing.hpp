@@ -48,8 +48,9 @@ class Outgoing final : public Watched {
 
   /// Asks whether the owner with this number has published the region.
   Status open(std::uint64_t owner, const RemoteRegion& region, Deadline deadline);
-  /// All of `puts`, then `signal` if it is not null; all or, when one is out of range, none.
-  Status put(const RemoteRegion& region, std::span<const Put> puts, const Signal* signal) noexcept;
+  /// All of `puts`, then `signals`; all or, when one is out of range, none.
+  Status put(const RemoteRegion& region, std::span<const Put> puts,
+             std::span<const Signal> signals) noexcept;
   Status get(const RemoteRegion& region, std::uint64_t offset, std::span<std::byte> bytes) noexcept;
   /// Nothing to wait for: put() returns when the kernel has everything. Says whether the
   /// connection holds.

@@ -1,8 +1,7 @@
 #include "transports/tcp/progress.hpp"
 
-#include <sys/epoll.h>
+#include <poll.h>
 
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -13,6 +12,9 @@ namespace sluice::transport::tcp {
 namespace {
 
 constexpr std::uint64_t kWakeId = 0;
+// How long after a poll the thread still leaves the sockets alone: a rank that polls does so every
+// few microseconds, and what comes between two of its calls may lie this long.
+constexpr std::chrono::milliseconds kAttendance{1};
 
 int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, std::uint64_t id,
             bool sending) {
@@ -59,21 +61,54 @@ Status Progress::watch(std::shared_ptr<Watched> one) {
 }
 
 void Progress::run() {
-  std::array<epoll_event, 64> events;
+  Events events;
   while (!stopping_.load()) {
     const int count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-    for (int i = 0; i < count; ++i) {
-      const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
-      if (id != kWakeId) serve(id);
-    }
+    if (keep_away()) continue;
+    const std::lock_guard turn(serving_);
+    serve(events, count);
+  }
+}
+
+bool Progress::keep_away() {
+  const Clock::duration left{attended_until_.load(std::memory_order_relaxed) -
+                             Clock::now().time_since_epoch().count()};
+  if (left <= Clock::duration::zero()) return false;
+  pollfd wake{wake_.get(), POLLIN, 0};
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left);
+  ::poll(&wake, 1, static_cast<int>(milliseconds.count()));
+  return true;
+}
+
+void Progress::poll(std::chrono::milliseconds patience) {
+  const std::unique_lock turn(serving_, std::try_to_lock);
+  if (!turn.owns_lock()) return;
+  attend(patience);
+  Events events;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                 static_cast<int>(patience.count()));
+  serve(events, count);
+  if (patience.count() != 0) attend({});
+}
+
+void Progress::attend(std::chrono::milliseconds patience) {
+  const Clock::time_point until = Clock::now() + patience + kAttendance;
+  attended_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+/// Under serving_. A connection may have been served, or be over, since the event: both do no harm.
+void Progress::serve(const Events& events, int count) {
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
+    if (id != kWakeId) serve(id);
   }
 }
 
 void Progress::serve(std::uint64_t id) {
   Entry* entry = nullptr;
   {
-    // Only this thread erases, and others' insertions leave the entry where it is.
+    // Only who serves erases, and insertions leave the entry where it is.
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;

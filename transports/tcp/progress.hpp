@@ -1,7 +1,12 @@
-// The thread of a transport: sleeps until a socket has something for it.
+// Who looks after a transport's sockets: a thread that sleeps until one has something, or, while a
+// rank waits for a peer, the waiting thread itself, which is quicker by a wake-up.
 #pragma once
 
+#include <sys/epoll.h>
+
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,13 +18,13 @@
 
 namespace sluice::transport::tcp {
 
-/// What the thread looks after.
+/// A socket with something to do. Calls of one transport's Watched never overlap.
 class Watched {
  public:
   virtual ~Watched() = default;
   virtual const bootstrap::Fd& descriptor() const = 0;
-  /// On the progress thread: something has come, or there is room to send. Must not wait. False:
-  /// it is over; the thread lets go of it.
+  /// Something has come, or there is room to send. Must not wait. False: it is over; nobody looks
+  /// after it any more.
   virtual bool ready() = 0;
   /// Whether it waits for room to send. Asked after ready().
   virtual bool wants_to_send() const { return false; }
@@ -36,20 +41,34 @@ class Progress {
   /// Looks after `one` until its ready() returns false. Any thread.
   Status watch(std::shared_ptr<Watched> one);
 
+  /// Serves what has come, or what comes within `patience`. For a thread that waits for what a peer
+  /// is to send and calls this again and again; the transport's own thread keeps away meanwhile,
+  /// and kAttendance longer. Any thread; while another one is at it, this returns at once.
+  void poll(std::chrono::milliseconds patience);
+
  private:
   struct Entry {
     std::shared_ptr<Watched> watched;
     bool sending = false;
   };
 
+  using Clock = std::chrono::steady_clock;
+  using Events = std::array<epoll_event, 64>;
+
   Progress() = default;
   void run();
+  /// While somebody polls: waits for the end of that. False: nobody does.
+  bool keep_away();
+  void attend(std::chrono::milliseconds patience);
+  void serve(const Events& events, int count);
   void serve(std::uint64_t id);
 
   bootstrap::Fd epoll_;
   bootstrap::Fd wake_;
   const unsigned generation_ = bootstrap::fork_generation();
   std::atomic<bool> stopping_ = false;
+  std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll
+  std::mutex serving_;                          // held by whoever calls ready()
   std::mutex mutex_;
   std::map<std::uint64_t, Entry> entries_;  // by the number that epoll reports
   std::uint64_t last_id_ = 0;               // 0 is the wake event

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -62,12 +63,14 @@ struct Tcp::State {
   std::uint64_t owner = random_number();
   std::vector<Address> addresses;
   std::vector<Memory> memory;
+  std::vector<Window> adopted;
   tcp::Regions regions;
   tcp::LostOpener lost;
   std::map<std::uint64_t, std::weak_ptr<tcp::Connection>> connections;  // by their owner
   // Last: its thread uses what is above, so it must end first.
   std::unique_ptr<tcp::Progress> progress;
 
+  bool knows(Window window) const;
   Result<std::vector<Fd>> listen();
   Status receive_strangers(std::vector<Fd> listeners);
   Result<std::shared_ptr<tcp::Connection>> connection_to(const tcp::Place& place,
@@ -146,15 +149,24 @@ Result<Window> Tcp::allocate(std::uint64_t bytes) {
   return state_->memory.back().window();
 }
 
+void Tcp::adopt(Window window) { state_->adopted.push_back(window); }
+
+bool Tcp::State::knows(Window window) const {
+  const auto same = [&](Window one) {
+    return one.base == window.base && one.bytes == window.bytes;
+  };
+  return std::any_of(adopted.begin(), adopted.end(), same) ||
+         std::any_of(memory.begin(), memory.end(),
+                     [&](const Memory& one) { return same(one.window()); });
+}
+
 Result<Blob> Tcp::publish(Window window) {
-  for (const Memory& memory : state_->memory) {
-    if (memory.window().base != window.base || memory.window().bytes != window.bytes) continue;
-    return tcp::encode(
-        {state_->owner, state_->regions.publish(window), window.bytes, state_->addresses},
-        state_->key);
-  }
-  return fail(Errc::kInvalidArgument, "publish: unknown memory",
-              "tcp: publish() of memory that allocate() of this transport did not return");
+  if (!state_->knows(window))
+    return fail(Errc::kInvalidArgument, "publish: unknown memory",
+                "tcp: publish() of memory that this transport has neither allocated nor adopted");
+  return tcp::encode(
+      {state_->owner, state_->regions.publish(window), window.bytes, state_->addresses},
+      state_->key);
 }
 
 Result<tcp::Remote> Tcp::open(std::span<const std::byte> blob, Deadline deadline) {
@@ -218,6 +230,8 @@ void Tcp::close() noexcept {
   state_->progress.reset();
   state_->memory.clear();
 }
+
+void Tcp::poll(std::chrono::milliseconds patience) noexcept { state_->progress->poll(patience); }
 
 Status Tcp::error() const noexcept { return state_->lost.status(); }
 

@@ -63,6 +63,8 @@ class Tcp {
   ~Tcp();
 
   Result<Window> allocate(std::uint64_t bytes);
+  /// Lets publish() take memory that is not this transport's; it must stay until close().
+  void adopt(Window window);
   Result<Blob> publish(Window window);
   Result<Remote> open(std::span<const std::byte> blob, Deadline deadline);
   void close() noexcept;
@@ -70,13 +72,13 @@ class Tcp {
   static Status put(const Remote& remote, std::uint64_t offset,
                     std::span<const std::byte> bytes) noexcept {
     const Put one{offset, bytes};
-    return end(remote).put(remote.region, {&one, 1}, nullptr);
+    return end(remote).put(remote.region, {&one, 1}, {});
   }
-  /// All of `puts`, then `signal` unless it is null, in as few system calls as there can be. All
-  /// or, when one is out of range, none.
+  /// All of `puts`, then `signals`, in as few system calls as there can be. All or, when one is out
+  /// of range, none.
   static Status put_batch(const Remote& remote, std::span<const Put> puts,
-                          const Signal* signal = nullptr) noexcept {
-    return end(remote).put(remote.region, puts, signal);
+                          std::span<const Signal> signals = {}) noexcept {
+    return end(remote).put(remote.region, puts, signals);
   }
   static Status get(const Remote& remote, std::uint64_t offset,
                     std::span<std::byte> bytes) noexcept {
@@ -84,9 +86,13 @@ class Tcp {
   }
   static Status signal(const Remote& remote, std::uint64_t offset, std::uint64_t n) noexcept {
     const Signal one{offset, n};
-    return end(remote).put(remote.region, {}, &one);
+    return end(remote).put(remote.region, {}, {&one, 1});
   }
   static Status flush(const Remote& remote) noexcept { return end(remote).flush(remote.region); }
+
+  /// Takes in what peers have sent, or send within `patience`, on this thread: for one that has
+  /// nothing to do but wait for them. Any thread, until close().
+  void poll(std::chrono::milliseconds patience) noexcept;
 
   /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it
   /// was to put will not come. A peer that left is no error. Any thread, until close().

@@ -1,0 +1,109 @@
+#include "communicator/remote_peers.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/port.hpp"
+
+namespace sluice {
+namespace {
+
+// Often enough to find a call that does not fit long before a deadline, seldom enough to be nothing
+// on the network.
+constexpr std::chrono::milliseconds kFetchEvery{100};
+constexpr std::chrono::milliseconds kSleep{5};
+// Of one write of a link: the words of a slot and its data; the tag and the credit.
+constexpr std::size_t kMaxPuts = 2;
+constexpr std::size_t kMaxSignals = 2;
+
+using HeaderWords = std::array<std::uint64_t, sizeof(SegmentHeader) / sizeof(std::uint64_t)>;
+static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
+              sizeof(HeaderWords) == sizeof(SegmentHeader));
+
+}  // namespace
+
+Result<std::unique_ptr<RemotePeers>> RemotePeers::start(const Bootstrap::Key& key,
+                                                        std::vector<bootstrap::Address> addresses,
+                                                        std::chrono::milliseconds timeout) {
+  transport::Tcp::Options options;
+  options.addresses = std::move(addresses);
+  options.timeout = timeout;
+  SLUICE_TRY_ASSIGN(auto tcp, transport::Tcp::start(key, std::move(options)));
+  return std::unique_ptr<RemotePeers>(new RemotePeers(std::move(tcp)));
+}
+
+Result<transport::Blob> RemotePeers::publish(Window segment) {
+  tcp_.adopt(segment);
+  return tcp_.publish(segment);
+}
+
+Status RemotePeers::open(int peer, std::span<const std::byte> blob, std::uint64_t bytes,
+                         Deadline deadline) {
+  SLUICE_TRY_ASSIGN(auto remote, tcp_.open(blob, deadline));
+  if (remote.region.bytes < bytes)
+    return fail(Errc::kInvalidUsage, "bad segment",
+                fmt::format("the segment of rank {} has {} bytes, expected {}", peer,
+                            remote.region.bytes, bytes));
+  peers_[peer] = {std::move(remote), std::make_unique<SegmentHeader>(), {}};
+  return {};
+}
+
+std::byte* RemotePeers::header(int peer) const {
+  return reinterpret_cast<std::byte*>(peers_.at(peer).header.get());
+}
+
+void RemotePeers::fetch(int peer) noexcept {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  Peer& one = found->second;
+  HeaderWords words;
+  const Status status =
+      transport::Tcp::get(one.remote, 0, std::as_writable_bytes(std::span(words)));
+  one.fetched = std::chrono::steady_clock::now();
+  if (!status.ok()) {
+    port::store_release(&one.header->lanes[kStarted].value, kLeft);
+    return;
+  }
+  auto* copy = reinterpret_cast<std::uint64_t*>(one.header.get());
+  for (std::size_t i = 0; i < words.size(); ++i) port::store_relaxed(copy + i, words[i]);
+}
+
+void RemotePeers::fetch_sometimes(int peer) noexcept {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  if (std::chrono::steady_clock::now() - found->second.fetched >= kFetchEvery) fetch(peer);
+}
+
+RemoteSegments RemotePeers::segments(WaitState& waits) {
+  waits_ = &waits;
+  return {.write = write, .context = this};
+}
+
+void RemotePeers::write(void* self, std::int32_t peer, std::span<const SegmentPut> puts,
+                        std::span<const SegmentSignal> signals) {
+  auto& me = *static_cast<RemotePeers*>(self);
+  std::array<transport::tcp::Put, kMaxPuts> stretches;
+  std::array<transport::tcp::Signal, kMaxSignals> counters;
+  if (me.waits_->failed != 0 || puts.size() > kMaxPuts || signals.size() > kMaxSignals) return;
+  for (std::size_t i = 0; i < puts.size(); ++i)
+    stretches[i] = {puts[i].offset, {static_cast<const std::byte*>(puts[i].data), puts[i].bytes}};
+  for (std::size_t i = 0; i < signals.size(); ++i)
+    counters[i] = {signals[i].offset, signals[i].amount};
+  const Status status =
+      transport::Tcp::put_batch(me.peers_.at(peer).remote, std::span(stretches).first(puts.size()),
+                                std::span(counters).first(signals.size()));
+  // Credit alone is owed to peers that have left, too.
+  if (!status.ok() && !puts.empty())
+    record_failure(*me.waits_, WaitOutcome::kUnreachable, peer, 0,
+                   static_cast<std::uint64_t>(status.os_error()));
+}
+
+void RemotePeers::take_in(bool sleep) noexcept {
+  tcp_.poll(sleep ? kSleep : std::chrono::milliseconds(0));
+}
+
+}  // namespace sluice

@@ -1,0 +1,69 @@
+// The peers on other hosts: their segments are not mapped but written to over the network. What
+// this rank may want to read of them, the header, is kept as a copy that is fetched when somebody
+// asks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "bootstrap/address.hpp"
+#include "bootstrap/bootstrap.hpp"
+#include "channel/memory_channel.hpp"
+#include "channel/rank_view.hpp"
+#include "channel/segment.hpp"
+#include "channel/wait.hpp"
+#include "sluice/status.hpp"
+#include "transports/tcp/tcp.hpp"
+
+namespace sluice {
+
+/// Used by the rank's own thread; the transport's thread writes to the segment.
+class RemotePeers {
+ public:
+  /// `addresses`: where peers reach this rank, each with its port or 0 for a free one.
+  static Result<std::unique_ptr<RemotePeers>> start(const Bootstrap::Key& key,
+                                                    std::vector<bootstrap::Address> addresses,
+                                                    std::chrono::milliseconds timeout);
+
+  /// What tells peers where `segment` is; the memory must outlive this object.
+  Result<transport::Blob> publish(Window segment);
+  /// Opens the segment of `peer`, of at least `bytes`.
+  Status open(int peer, std::span<const std::byte> blob, std::uint64_t bytes, Deadline deadline);
+
+  bool has(int peer) const { return peers_.contains(peer); }
+  /// The copy of the peer's header: as of the last fetch(), at first zero.
+  std::byte* header(int peer) const;
+  /// Brings the copy up to date: waits for the peer's host, but asks nothing of its program. What
+  /// cannot be fetched any more has left: kStarted then says kLeft.
+  void fetch(int peer) noexcept;
+  /// fetch(), unless the last one was just now.
+  void fetch_sometimes(int peer) noexcept;
+
+  /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it
+  /// is.
+  RemoteSegments segments(WaitState& waits);
+  /// Takes in what peers have sent; with `sleep`, waits some milliseconds for something to come.
+  void take_in(bool sleep) noexcept;
+
+ private:
+  struct Peer {
+    transport::tcp::Remote remote;
+    std::unique_ptr<SegmentHeader> header;
+    std::chrono::steady_clock::time_point fetched{};
+  };
+
+  explicit RemotePeers(transport::Tcp tcp) : tcp_(std::move(tcp)) {}
+  static void write(void* self, std::int32_t peer, std::span<const SegmentPut> puts,
+                    std::span<const SegmentSignal> signals);
+
+  transport::Tcp tcp_;
+  std::map<int, Peer> peers_;
+  WaitState* waits_ = nullptr;
+};
+
+}  // namespace sluice

@@ -1,6 +1,6 @@
 // Every algorithm of the catalogue with 1 to 9 ranks as threads: every type with every operator,
-// and counts from 0 to several pipeline slices, in rotating places and alignments, over loopback
-// and over shared memory.
+// and counts from 0 to several pipeline slices, in rotating places and alignments, over loopback,
+// over shared memory and, what needs no more than links, over TCP.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +18,7 @@ class AlgorithmTest : public testing::Test {
 
   void TestBody() override {
     for (const std::string& transport : thread_transports()) {
+      if (transport == "tcp" && (algorithm_.needs_mapped || ranks_ > kMostOverTcp)) continue;
       if (transport == "loopback")
         run(transport, {algorithm_, ranks_, Depth::kFull});
       else
@@ -37,6 +38,9 @@ class AlgorithmTest : public testing::Test {
             sweep.ranks, [&](Communicator& c) { return run_sweep(c, sweep, cases); }, options),
         "");
   }
+
+  // Each pair of them is two connections.
+  static constexpr int kMostOverTcp = 5;
 
   const AlgorithmDescription& algorithm_;
   int ranks_;

@@ -13,9 +13,9 @@ std::string text_of(const Status& status) {
 
 std::vector<std::string> thread_transports() {
 #if defined(__SANITIZE_THREAD__)
-  return {"loopback"};
+  return {"loopback", "tcp"};
 #else
-  return {"loopback", "shm"};
+  return {"loopback", "shm", "tcp"};
 #endif
 }
 

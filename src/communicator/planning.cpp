@@ -1,0 +1,109 @@
+// The last steps of Setup: measuring the links, choosing by them, putting the fabric together.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "communicator/setup.hpp"
+#include "communicator/setup_blobs.hpp"
+
+namespace sluice {
+
+Status Setup::measure(CostModel& model) {
+  if (size() == 1) return {};
+  const auto [one, other] = pair_of_a_host();
+  Figures mine;
+  if (rank() == one || rank() == other) mine.links = measure_with(one, other);
+  if (spread()) mine.network = measure_network_between(0, first_rank_elsewhere());
+  if (impl_.waits_->failed != 0)
+    return fail(Errc::kTimeout, "measuring the links failed",
+                fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
+                            impl_.waits_->failure.peer));
+  SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(mine), deadline_));
+  SLUICE_TRY_ASSIGN(const auto first, fields_of<Figures>(blobs[0], 0));
+  model.network_alpha = first.network.alpha;
+  model.network_byte = first.network.byte;
+  if (one == other) return {};
+  SLUICE_TRY_ASSIGN(const auto writer,
+                    fields_of<Figures>(blobs[static_cast<std::size_t>(one)], one));
+  SLUICE_TRY_ASSIGN(const auto reader,
+                    fields_of<Figures>(blobs[static_cast<std::size_t>(other)], other));
+  apply(writer.links, reader.links, model);
+  return {};
+}
+
+std::pair<int, int> Setup::pair_of_a_host() const {
+  for (int host = 0; host < impl_.hosts_.hosts(); ++host)
+    if (const auto& ranks = impl_.hosts_.ranks_on(host); ranks.size() > 1)
+      return {ranks[0], ranks[1]};
+  return {-1, -1};
+}
+
+LinkFigures Setup::measure_with(int one, int other) {
+  const int side = rank() == one ? 0 : 1, peer = side == 0 ? other : one;
+  const auto segment = [&](int r) {
+    return Window{impl_.peers_[static_cast<std::size_t>(r)].segment, 0};
+  };
+  const bool attaches = impl_.peers_[static_cast<std::size_t>(peer)].reach == Reach::kAttach;
+  return measure_links(side, {{one, other}, {segment(one), segment(other)}}, layout(),
+                       *impl_.waits_,
+                       attaches ? impl_.peer_memory_->access(*impl_.waits_) : PrivateMemory{});
+}
+
+NetworkFigures Setup::measure_network_between(int one, int other) {
+  if (rank() != one && rank() != other) return {};
+  return measure_network(rank() == one, rank() == one ? other : one, segment_, layout(),
+                         *impl_.waits_, impl_.remote_peers_->segments(*impl_.waits_));
+}
+
+Status Setup::plan() {
+  CostModel model;
+  SLUICE_TRY(measure(model));
+  model.ranks_per_core = std::max(1.0, ranks_per_core_);
+  std::uint64_t cache = ~0ull;
+  for (const Hello& hello : hellos_) cache = std::min(cache, hello.cache_bytes);
+  model.cache_bytes = static_cast<double>(cache) / size();
+  SLUICE_TRY_ASSIGN(impl_.selection_,
+                    Selection::make(model, size(), !spread(), impl_.options_.algorithm));
+  for (int type = 0; type < kDataTypeCount; ++type)
+    for (int op = 0; op < kReduceOpCount; ++op)
+      impl_.functions_[type][op] =
+          compute::reduce_function(static_cast<DataType>(type), static_cast<ReduceOp>(op));
+  impl_.fabric_ = Fabric({.rank = rank(),
+                          .ranks = size(),
+                          .peers = impl_.peers_.data(),
+                          .waits = impl_.waits_.get(),
+                          .scratch = impl_.scratch_.data(),
+                          .piece_scratch = impl_.piece_scratch_.data(),
+                          .sources = impl_.sources_.data(),
+                          .destinations = impl_.destinations_.data(),
+                          .private_memory = impl_.peer_memory_->access(*impl_.waits_),
+                          .remote_segments = spread() ? impl_.remote_peers_->segments(*impl_.waits_)
+                                                      : RemoteSegments{},
+                          .stage_streaming = model.stage_streaming,
+                          .streaming_bytes = streaming_bytes(model)});
+  log::info(
+      "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
+      "{:.1f} GB/s, attach {}",
+      rank(), size(),
+      impl_.hosts_.hosts() > 1 ? "tcp"
+      : use_loopback_          ? "loopback"
+                               : "shm",
+      ranks_per_core_, model.alpha, model.stage_streaming ? "streamed" : "cached",
+      1 / model.stage_write, 1 / model.stage_read,
+      impl_.one_process_ ? "not needed"
+      : impl_.attach_everywhere_
+          ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
+          : "off");
+  return {};
+}
+
+std::uint64_t Setup::streaming_bytes(const CostModel& model) const {
+  constexpr std::uint64_t kBeyondOwnCache = 1 << 20;
+  const auto share = static_cast<std::uint64_t>(model.cache_bytes / 2);  // input and output
+  return model.streaming_pays_early ? std::min(share, kBeyondOwnCache)
+                                    : std::max(share, kBeyondOwnCache);
+}
+
+}  // namespace sluice

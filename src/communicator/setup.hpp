@@ -1,0 +1,116 @@
+// Setting a communicator up: who is where, segments shown to one another, what memory can be
+// reached, the plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "communicator/calibrate.hpp"
+#include "communicator/calibrate_network.hpp"
+#include "communicator/impl.hpp"
+#include "topology/host.hpp"
+
+namespace sluice {
+
+/// Builds an Impl step by step; each step is collective.
+class Setup {
+ public:
+  explicit Setup(Communicator::Impl& impl) : impl_(impl), deadline_(impl.deadline()) {}
+
+  Status run();
+
+ private:
+  enum WantedTransport : std::uint32_t { kAuto, kShm, kLoopback, kTcp };
+
+  /// What a rank says of itself first: these fields, then the identity of its host.
+  struct Hello {
+    std::uint64_t process;
+    std::int32_t pid;
+    std::uint32_t transport;  // a WantedTransport
+    std::uint64_t algorithm_hash;
+    topology::CoreSet cores;
+    std::uint64_t cache_bytes;
+  };
+
+  int rank() const { return impl_.bootstrap_->rank(); }
+  int size() const { return impl_.bootstrap_->size(); }
+  /// Whether there are ranks on other hosts.
+  bool spread() const { return impl_.hosts_.hosts() > 1; }
+  /// The ranks of this host, this one among them.
+  const std::vector<int>& neighbours() const {
+    return impl_.hosts_.ranks_on(impl_.hosts_.host_of(rank()));
+  }
+  SegmentLayout layout() const { return {static_cast<std::uint64_t>(size())}; }
+  const Hello& hello(int r) const { return hellos_[static_cast<std::size_t>(r)]; }
+
+  // Who is where, and what of theirs this rank reaches: setup.cpp.
+  static Result<WantedTransport> wanted_transport(const std::string& name);
+
+  /// Ranks that say the same share memory.
+  std::string host_identity(WantedTransport wanted) const;
+
+  /// Who is where.
+  Status meet();
+
+  /// How this rank reaches those on its host; those on others it reaches over TCP.
+  Status choose_transport(WantedTransport wanted);
+
+  /// This rank's segment, in memory of the transport.
+  Status make_segment();
+
+  /// Everybody's segment.
+  Status open_segments();
+
+  /// Those of the ranks on other hosts, which are written to over TCP.
+  Status open_remote_segments();
+
+  /// Ranks of this host for each of their cores.
+  double ranks_per_core() const;
+
+  void wire_fabric();
+
+  SegmentHeader& impl_own_header();
+
+  /// Which ranks' private memory this rank gets at, and whether all get at all.
+  Status find_reach();
+
+  /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl
+  /// must be complete.
+  void announce_frees();
+
+  // What it costs, and what follows: planning.cpp.
+  struct Figures {
+    LinkFigures links;
+    NetworkFigures network;
+  };
+
+  /// What the links among the ranks cost: two ranks of a host measure, and two on different hosts;
+  /// everybody plans with their figures.
+  Status measure(CostModel& model);
+
+  /// The first two ranks of the first host that has two; twice rank -1 where none has.
+  std::pair<int, int> pair_of_a_host() const;
+  int first_rank_elsewhere() const { return impl_.hosts_.ranks_on(1).front(); }
+
+  LinkFigures measure_with(int one, int other);
+
+  NetworkFigures measure_network_between(int one, int other);
+
+  Status plan();
+
+  /// Outputs from this size on go past the caches: when all ranks' inputs and outputs together
+  /// outgrow the last-level cache, or as soon as they leave a core's own where that is quicker.
+  std::uint64_t streaming_bytes(const CostModel& model) const;
+
+  Communicator::Impl& impl_;
+  Deadline deadline_;
+  std::vector<Hello> hellos_;
+  Window segment_;
+  bool use_loopback_ = false;
+  double ranks_per_core_ = 1;
+};
+
+}  // namespace sluice

@@ -42,9 +42,10 @@ class Far {
   }
 
  private:
-  // A lane that the schedules only ever raise above what is left here: epochs are shifted.
+  // A lane that the schedules only ever raise above what is left here (epochs are shifted), and not
+  // the one that the ranks of a host measure with.
   static constexpr std::uint64_t kWord =
-      offsetof(SegmentHeader, lanes) + kConsumed * sizeof(Lane) + offsetof(Lane, value);
+      offsetof(SegmentHeader, lanes) + kResults * sizeof(Lane) + offsetof(Lane, value);
 
   int other_;
   Window segment_;

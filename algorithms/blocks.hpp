@@ -58,9 +58,16 @@ class Blocks {
     return blocks;
   }
 
+  /// Of these blocks those of some ranks: block r of the result is that of members[r].
+  SLUICE_FN constexpr Blocks of(const std::int32_t* members) const {
+    Blocks blocks = *this;
+    blocks.members_ = members;
+    return blocks;
+  }
+
   /// Rank r's block.
   SLUICE_FN constexpr Range operator[](std::int32_t r) const {
-    const auto index = static_cast<std::uint64_t>(r);
+    const auto index = static_cast<std::uint64_t>(members_ == nullptr ? r : members_[r]);
     if (counts_ != nullptr) return {listed_offset(index), counts_[index] * elem_bytes_};
     const std::uint64_t begin = index * block_bytes_;
     if (begin >= total_bytes_) return {total_bytes_, 0};
@@ -91,6 +98,7 @@ class Blocks {
   const std::size_t* counts_ = nullptr;
   const std::size_t* displacements_ = nullptr;
   std::uint64_t elem_bytes_ = 0;
+  const std::int32_t* members_ = nullptr;
 };
 
 /// Runs stages of a software pipeline: in round t, stage i works on step t - i * kLag. So no stage

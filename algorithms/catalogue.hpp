@@ -6,10 +6,12 @@
 #include <string_view>
 
 #include "algorithms/all_gather/direct.hpp"
+#include "algorithms/all_gather/hierarchical.hpp"
 #include "algorithms/all_gather/packet.hpp"
 #include "algorithms/all_gather/ring.hpp"
 #include "algorithms/all_gather/staged.hpp"
 #include "algorithms/all_reduce/direct.hpp"
+#include "algorithms/all_reduce/hierarchical.hpp"
 #include "algorithms/all_reduce/one_shot.hpp"
 #include "algorithms/all_reduce/packet.hpp"
 #include "algorithms/all_reduce/recursive_doubling.hpp"
@@ -25,6 +27,7 @@
 #include "algorithms/barrier/dissemination.hpp"
 #include "algorithms/barrier/packet.hpp"
 #include "algorithms/broadcast/direct.hpp"
+#include "algorithms/broadcast/hierarchical.hpp"
 #include "algorithms/broadcast/packet.hpp"
 #include "algorithms/broadcast/staged.hpp"
 #include "algorithms/broadcast/tree.hpp"
@@ -49,11 +52,13 @@ namespace sluice {
 
 /// What an algorithm asks of the ranks' memory.
 enum class Needs : std::uint8_t {
-  kLinks,     // puts and signals between neighbours, nothing else
-  kSegments,  // every peer's segment mapped
-  kReach,     // copies to or from the users' buffers: mapped, one process, or cross-memory attach
-  kInputs,    // every rank's input mapped
-  kBuffers,   // every rank's input and output mapped
+  kLinks,      // puts and signals between neighbours, nothing else
+  kHosts,      // ranks on several hosts: links across, the segments of a host mapped within it
+  kEvenHosts,  // and equally many on each
+  kSegments,   // every peer's segment mapped
+  kReach,      // copies to or from the users' buffers: mapped, one process, or cross-memory attach
+  kInputs,     // every rank's input mapped
+  kBuffers,    // every rank's input and output mapped
 };
 
 /// A line of the catalogue for one kind of machine: Context names its Group, Fabric and Math types.
@@ -89,13 +94,15 @@ constexpr double packet_root(M m, double p, double n) { return m.step() + m.work
 constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(n, p * n); }
 constexpr double two_shot(M m, double p, double n) { return 2.5 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) / p * n * (m.packet_read + m.stage_write)) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
-constexpr double link_step(M m, double n, double footprint) { return m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
+// Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.
+constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
-constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n) + m.pass(n, 2 * n); }
-constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * m.step() + link_step(m, 2 * n, 2 * n) + m.pass(n, 2 * n); }
+constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
 constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n); }
-constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
+constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n, p / m.hosts); }
+constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 // Half a pass: the block is read once for both its places.
 constexpr double staged_gather(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + 0.5 * m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
@@ -108,6 +115,10 @@ constexpr double broadcast_direct(M m, double p, double n) { return 3 * m.step()
 constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.reach(n, p * n); }
 constexpr double barrier_packet(M m, double p, double) { return m.step() + m.work(20 * p); }
 constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * (m.step() + m.work(20)); }
+// Within a host through its stage, as the schedules for one host; across, what a host's ranks send together.
+constexpr double hierarchical_all_reduce(M m, double p, double n) { const double r = p / m.hosts; return staged_scatter(m, r, n / r) + staged_gather(m, r, n / r) + (n / r <= kDoublingBytes ? m.log2_ceil(m.hosts) * m.across(n) : 2 * (m.hosts - 1) * m.across(n / m.hosts)); }
+constexpr double hierarchical_all_gather(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_gather(m, r, n); }
+constexpr double hierarchical_broadcast(M m, double, double n) { return m.log2_ceil(m.hosts) * m.across(n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
 }  // namespace cost
 
 template <class C, class G = typename C::Group, class F = typename C::Fabric, class A = typename C::Math>
@@ -120,21 +131,24 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllReduce, "recursive_doubling", Needs::kLinks, kAnySize, all_reduce_recursive_doubling<G, F, A>, cost::doubling, "log2 p (alpha + n beta)", "exchange everything with ranks 1, 2, 4, ... away"},
   {Collective::kAllReduce, "recursive_halving", Needs::kLinks, kAnySize, all_reduce_recursive_halving<G, F, A>, cost::halving, "2 log2 p alpha + 2 (p-1)/p n beta", "halve towards one block each, then double back (Rabenseifner)"},
   {Collective::kAllReduce, "tree", Needs::kLinks, kAnySize, all_reduce_tree<G, F, A>, cost::tree_all_reduce, "2 log2 p (alpha + n beta)", "reduce up a binomial tree, broadcast down it"},
+  {Collective::kAllReduce, "hierarchical", Needs::kHosts, kAnySize, all_reduce_hierarchical<G, F, A>, cost::hierarchical_all_reduce, "log2 h alpha + 2 (h-1)/h n beta", "reduce-scatter within each host, all-reduce across, all-gather within"},
 
   {Collective::kReduceScatter, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends each rank its block in packets"},
   {Collective::kReduceScatter, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
   {Collective::kReduceScatter, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "each rank reduces its block from all inputs, in place"},
-  {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
+  {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
 
   {Collective::kAllGather, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody shows everybody its block in packets"},
   {Collective::kAllGather, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "blocks through pipelined staging slots"},
   {Collective::kAllGather, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches the others' inputs: one copy"},
-  {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
+  {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
+  {Collective::kAllGather, "hierarchical", Needs::kEvenHosts, kAnySize, all_gather_hierarchical<G, F, A>, cost::hierarchical_all_gather, "(h-1) (alpha + p/h n beta)", "all-gather across the hosts, then within each"},
 
   {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_down, "alpha + n beta", "the root shows everybody its data in packets"},
   {Collective::kBroadcast, "staged", Needs::kSegments, kAnySize, broadcast_staged<G, F, A>, cost::staged_root, "alpha + n beta", "through the root's staging slots, pipelined"},
   {Collective::kBroadcast, "direct", Needs::kReach, kAnySize, broadcast_direct<G, F, A>, cost::broadcast_direct, "2 alpha + (p-1)/p n beta", "the others fetch, the root puts its share: one copy"},
   {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "down a binomial tree"},
+  {Collective::kBroadcast, "hierarchical", Needs::kHosts, kAnySize, broadcast_hierarchical<G, F, A>, cost::hierarchical_broadcast, "log2 h (alpha + n beta)", "down a tree of one rank of each host, and from there to its neighbours"},
 
   {Collective::kReduce, "packet", Needs::kSegments, kPacketBytes, reduce_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its input in packets"},
   {Collective::kReduce, "two_shot", Needs::kSegments, kAnySize, reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 n beta", "all ranks reduce a block, the root collects them"},
@@ -157,12 +171,12 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllGatherV, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as all_gather, blocks of any length"},
-  {Collective::kAllGatherV, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as all_gather, blocks of any length"},
 
   {Collective::kReduceScatterV, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "as reduce_scatter, blocks of any length"},
-  {Collective::kReduceScatterV, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as reduce_scatter, blocks of any length"},
 
   // Not schedules of one operation: algorithms/send_receive/exchange.hpp drives any number of messages.
   {Collective::kAllToAllV, "exchange", Needs::kLinks, kAnySize, nullptr, cost::links_all, "alpha + 2 n beta, or one copy", "all messages at once over links; large ones fetched"},

@@ -22,14 +22,17 @@ struct CostModel {
   double attach_byte = 0.10;  // a byte of it
   double ranks_per_core = 1;  // ranks that share a core take turns
   double turn = 1200;         // from one of them to the next
-  double network_alpha = 0;   // a signal to another host; 0: all ranks share one
-  double network_byte = 0;    // a byte to another host
-  bool attached = false;      // ordinary buffers are reached by attach rather than mapped
+  double hosts = 1;
+  double network_alpha = 0;  // a signal to another host
+  double network_byte = 0;   // a byte to another host
+  bool attached = false;     // ordinary buffers are reached by attach rather than mapped
 
   /// One synchronisation, with the call around it.
   constexpr double step() const {
     return ranks_per_core > 1 ? (alpha + 20 + turn) * ranks_per_core : alpha + 20;
   }
+  /// One message of n bytes to another host, with all that its ranks send at the same time.
+  constexpr double across(double n) const { return network_alpha + n * network_byte; }
   /// Work of `ns` on one core.
   constexpr double work(double ns) const { return ns * ranks_per_core; }
   /// One core's pass over n bytes of its own when `footprint` bytes are in use by the rank.

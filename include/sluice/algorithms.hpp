@@ -36,6 +36,7 @@ struct AlgorithmDescription {
   std::uint64_t
       max_bytes;      // largest operation (bytes of one rank's larger buffer) it accepts; ~0: any
   bool needs_mapped;  // every peer's staging memory must be mapped (ranks of one host)
+  bool needs_hosts;   // the ranks must be on several hosts
   bool needs_direct;  // every peer must be able to reach the user's buffers
 };
 

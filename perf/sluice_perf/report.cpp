@@ -195,7 +195,10 @@ void print_catalogue() {
              "cost; summary");
   for (const AlgorithmDescription& row : algorithms()) {
     const std::string limit = row.max_bytes == ~0ULL ? "any" : std::to_string(row.max_bytes);
-    const char* needs = row.needs_direct ? "direct" : row.needs_mapped ? "mapped" : "-";
+    const char* needs = row.needs_direct   ? "direct"
+                        : row.needs_mapped ? "mapped"
+                        : row.needs_hosts  ? "hosts"
+                                           : "-";
     fmt::print("{:<18}{:<24}{:>10}  {:<8}{}; {}\n", name(row.collective), row.name, limit, needs,
                row.cost, row.summary);
   }
@@ -215,6 +218,7 @@ void print_catalogue_markdown() {
                row.max_bytes == ~0ULL ? "any" : std::to_string(row.max_bytes),
                row.needs_direct   ? "direct"
                : row.needs_mapped ? "mapped"
+               : row.needs_hosts  ? "hosts"
                                   : "links",
                row.cost, row.summary);
   }

@@ -27,6 +27,9 @@ struct HostArithmetic {
   std::uint32_t elem_bytes = 1;
   std::uint32_t divisor = 1;  // kAverage: the number of ranks
 
+  /// For sums that others are still to be added to.
+  HostArithmetic partial() const { return {function, elem_bytes, 1}; }
+
   void reduce(const HostThread&, void* const* destinations, unsigned destination_count,
               const void* const* sources, unsigned source_count, std::uint64_t bytes, bool last,
               unsigned streaming_mask) const {
@@ -46,6 +49,8 @@ static_assert(Arithmetic<HostArithmetic>);
 template <class T, class Op>
 struct TypedArithmetic {
   Op op{};
+
+  SLUICE_FN TypedArithmetic partial() const { return *this; }
 
   template <ThreadGroup Group>
   SLUICE_FN void reduce(const Group& group, void* const* destinations, unsigned destination_count,

@@ -31,6 +31,8 @@ class Fabric : public Links {
   using Links::Links;
 
   SLUICE_FN std::uint64_t epoch() const { return epoch_; }
+  /// Of the operation in flight.
+  SLUICE_FN std::uint64_t signature() const { return signature_; }
 
   // ---- operations ----
 
@@ -63,6 +65,17 @@ class Fabric : public Links {
       if (*used == epoch_) *used += carried;
     if (stage_.epoch() == epoch_) stage_.carry(carried);
     return 1 + carried;
+  }
+
+  /// Enters the next part of an operation of the whole communicator, for a fabric of some of its
+  /// ranks: each part is an operation here.
+  template <ThreadGroup Group>
+  SLUICE_FN void begin_part(const Group& group, std::uint64_t signature) {
+    if (group.rank() == 0) {
+      const std::uint64_t next = epoch_ == 0 ? 1 : epoch_ + end();
+      begin({.epoch = next, .signature = signature, .count = 0, .call = 0, .root = 0});
+    }
+    group.sync();
   }
 
   /// Says that this rank starts no more operations: kOut or kLeft. Whoever waits for it finds out.
@@ -167,7 +180,7 @@ class Fabric : public Links {
     if (group.rank() == 0 && from != rank()) {
       const Lane& theirs = header(from).lanes[lane];
       const std::uint64_t target = (epoch_ << kStepBits) + steps;
-      const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.value, target, from);
+      const std::uint64_t seen = wait_for_word(&theirs.value, target, from);
       if (seen >= target) {
         learn(from, seen >> kStepBits);
         check_signature(from, port::load_relaxed(&theirs.signature[lane_turn()]));
@@ -192,7 +205,7 @@ class Fabric : public Links {
   /// The peer's buffers; nullptr after a failure. By one thread.
   SLUICE_FN const Exposure* wait_exposed(std::int32_t from) {
     const Exposure& theirs = header(from).exposures[parity()];
-    const std::uint64_t seen = wait_at_least(*parts_.waits, &theirs.tag, epoch_, from);
+    const std::uint64_t seen = wait_for_word(&theirs.tag, epoch_, from);
     if (seen < epoch_) return nullptr;
     learn(from, seen);
     check_signature(from, port::load_relaxed(&theirs.signature));
@@ -277,13 +290,11 @@ class Fabric : public Links {
   /// its lane says so.
   SLUICE_FN void wait_left(std::int32_t reader, std::uint64_t epoch) {
     if (peer(reader).known_epoch > epoch || reader == rank() || epoch == 0) return;
-    learn(reader,
-          wait_at_least(*parts_.waits, &header(reader).lanes[kStarted].value, epoch + 1, reader));
+    learn(reader, wait_for_word(&header(reader).lanes[kStarted].value, epoch + 1, reader));
   }
 
   SLUICE_FN void check_signature(std::int32_t from, std::uint64_t theirs) {
-    if (theirs != signature_)
-      record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, theirs);
+    if (theirs != signature_) record_mismatch(from, signature_, theirs);
   }
 
   template <ThreadGroup Group>
@@ -293,15 +304,15 @@ class Fabric : public Links {
     const std::byte* payload = lines->payload;  // one line is read where it lies
     std::uint64_t seen;
     if (bytes <= PacketLine::kPayloadBytes) {
-      seen = wait_at_least(*parts_.waits, &lines->tag, tag & ~0xffffull, from);
+      seen = wait_for_word(&lines->tag, tag & ~0xffffull, from);
     } else {
       std::byte* scratch = parts_.scratch + static_cast<std::uint64_t>(from) * kPacketBytes;
       seen = sluice::receive_packets(group, *parts_.waits, lines, scratch, bytes, tag & ~0xffffull,
-                                     from);
+                                     name_of(from));
       payload = scratch;
     }
     if (seen != tag) {
-      record_failure(*parts_.waits, WaitOutcome::kMismatch, from, tag, seen);
+      record_mismatch(from, tag, seen);
     } else {
       learn(from, epoch_);
     }

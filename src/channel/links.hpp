@@ -29,7 +29,7 @@ class Links : public RankView {
     FabricPeer& link = peer(to);
     for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
       if (group.rank() == 0 && link.sent >= kLinkSlots)
-        wait_at_least(*parts_.waits, &credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
+        wait_for_word(&credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
       group.sync();
       if (failed()) return;
       put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
@@ -42,10 +42,10 @@ class Links : public RankView {
                          Consume consume) {
     for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
       const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-      if (group.rank() == 0 && wait_at_least(*parts_.waits, &slot.tag, peer(from).received + 1,
-                                             from) > peer(from).received) {
+      if (group.rank() == 0 &&
+          wait_for_word(&slot.tag, peer(from).received + 1, from) > peer(from).received) {
         if (slot.kind != signature_ || slot.bytes != bytes)
-          record_failure(*parts_.waits, WaitOutcome::kMismatch, from, signature_, slot.kind);
+          record_mismatch(from, signature_, slot.kind);
       }
       group.sync();
       if (failed()) return;

@@ -23,6 +23,7 @@ enum class Reach : std::uint8_t {
 struct FabricPeer {
   std::byte* segment = nullptr;   // mapped; of a peer across a port: its header only, as last asked
   bool across = false;            // across a port: reached by RemoteSegments, over links only
+  Doorbell* doorbell = nullptr;   // where it sleeps, if that is mapped
   std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
   std::uint64_t sent = 0;         // fragments on the link to it
   std::uint64_t received = 0;     // fragments taken from its link
@@ -64,11 +65,29 @@ struct RemoteSegments {
   void* context = nullptr;
 };
 
+class Fabric;
+
+/// How the ranks are spread over hosts; in memory of the communicator.
+struct HostsView {
+  std::int32_t hosts = 1;
+  std::int32_t host = 0;                   // this rank's
+  std::int32_t places = 0;                 // ranks of the host that has the fewest
+  const std::int32_t* host_of = nullptr;   // [ranks]
+  const std::int32_t* ranks = nullptr;     // [ranks]: those of host 0 in order, then of host 1, ...
+  const std::int32_t* first_of = nullptr;  // [hosts + 1]: where in `ranks` those of a host begin
+  std::int32_t* team = nullptr;            // [hosts]: room for a schedule to list one rank a host
+  Fabric* within = nullptr;                // the ranks of this host, in order, among themselves
+
+  SLUICE_FN const std::int32_t* ranks_on(std::int32_t h) const { return ranks + first_of[h]; }
+};
+
 /// Memory that a Fabric works with; owned by the communicator, sized for its ranks.
 struct FabricParts {
   std::int32_t rank = 0;
   std::int32_t ranks = 1;
-  FabricPeer* peers = nullptr;  // [ranks]; [rank] is this rank itself
+  FabricPeer* peers = nullptr;          // [ranks]; [rank] is this rank itself
+  const std::int32_t* names = nullptr;  // [ranks]: what the communicator calls them, if otherwise
+  HostsView hosts;                      // where there are several
   WaitState* waits = nullptr;
   std::byte* scratch = nullptr;        // ranks * kPacketBytes: unpacked packets
   std::byte* piece_scratch = nullptr;  // LinkSlot::kDataBytes: a partial result on its way
@@ -94,6 +113,13 @@ class RankView {
     const std::int32_t to = (parts_.rank + distance) % parts_.ranks;
     return to < 0 ? to + parts_.ranks : to;
   }
+  /// What the communicator calls `rank`.
+  SLUICE_FN std::int32_t name_of(std::int32_t rank) const {
+    return parts_.names == nullptr ? rank : parts_.names[rank];
+  }
+  SLUICE_FN const HostsView& hosts() const { return parts_.hosts; }
+  /// The ranks of this host among themselves; only where there are several hosts.
+  SLUICE_FN Fabric& within() const { return *parts_.hosts.within; }
   SLUICE_FN bool failed() const { return parts_.waits->failed != 0; }
   SLUICE_FN WaitState& waits() const { return *parts_.waits; }
   SLUICE_FN const SegmentLayout& layout() const { return layout_; }
@@ -108,6 +134,14 @@ class RankView {
   SLUICE_FN bool streaming(std::uint64_t bytes) const { return bytes >= parts_.streaming_bytes; }
 
  protected:
+  SLUICE_FN std::uint64_t wait_for_word(const std::uint64_t* word, std::uint64_t target,
+                                        std::int32_t peer) const {
+    return wait_at_least(*parts_.waits, word, target, name_of(peer));
+  }
+  SLUICE_FN void record_mismatch(std::int32_t peer, std::uint64_t expected,
+                                 std::uint64_t seen) const {
+    record_failure(*parts_.waits, WaitOutcome::kMismatch, name_of(peer), expected, seen);
+  }
   SLUICE_FN SegmentHeader& header(std::int32_t rank) const {
     return *reinterpret_cast<SegmentHeader*>(peer(rank).segment);
   }
@@ -118,7 +152,7 @@ class RankView {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (port::load_relaxed(parts_.waits->sleepers) != 0) [[unlikely]]
       for (std::int32_t r = 0; r < size(); ++r)
-        if (!peer(r).across) ring(header(r).doorbell);
+        if (peer(r).doorbell != nullptr) ring(*peer(r).doorbell);
 #endif
   }
 

@@ -26,7 +26,12 @@ Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
   if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
   // Who still waits for this rank learns that it will not come (contradicts()).
-  if (fabric_.is_set_up()) fabric_.leave(kLeft);
+  if (fabric_.is_set_up()) leave(kLeft);
+}
+
+void Communicator::Impl::leave(std::uint64_t how) {
+  fabric_.leave(how);
+  if (within_.is_set_up()) within_.leave(how);
 }
 
 Status Communicator::Impl::run(const Call& call, const HostArithmetic& arithmetic) {

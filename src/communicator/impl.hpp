@@ -84,6 +84,9 @@ class Communicator::Impl {
     bool taken_;
   };
 
+  /// Says that this rank starts no more operations: kOut or kLeft.
+  void leave(std::uint64_t how);
+
   Doorbell& doorbell_of(int rank) const { return header(rank).doorbell; }
 
   /// Memory for the semaphores of user channels (src/communicator/channels.cpp).
@@ -148,6 +151,11 @@ class Communicator::Impl {
   std::vector<const void*> sources_;
   std::vector<void*> destinations_;
   Fabric fabric_;
+  // Where there are several hosts: the ranks of this one among themselves, with segments of their
+  // own, and the lists that HostsView points to.
+  std::vector<FabricPeer> neighbours_;
+  std::vector<std::int32_t> host_of_, ranks_by_host_, first_of_host_, team_;
+  Fabric within_;
 
   std::unique_ptr<PeerMemory> peer_memory_;
   std::vector<PeerProcess> processes_;

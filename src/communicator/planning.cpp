@@ -60,29 +60,20 @@ NetworkFigures Setup::measure_network_between(int one, int other) {
 Status Setup::plan() {
   CostModel model;
   SLUICE_TRY(measure(model));
-  model.ranks_per_core = std::max(1.0, ranks_per_core_);
+  // Of the host that has the most, because all must choose alike.
+  for (int host = 0; host < impl_.hosts_.hosts(); ++host)
+    model.ranks_per_core = std::max(model.ranks_per_core, ranks_per_core(host));
   std::uint64_t cache = ~0ull;
   for (const Hello& hello : hellos_) cache = std::min(cache, hello.cache_bytes);
+  model.hosts = impl_.hosts_.hosts();
   model.cache_bytes = static_cast<double>(cache) / size();
   SLUICE_TRY_ASSIGN(impl_.selection_,
-                    Selection::make(model, size(), !spread(), impl_.options_.algorithm));
+                    Selection::make(model, size(), placement(), impl_.options_.algorithm));
   for (int type = 0; type < kDataTypeCount; ++type)
     for (int op = 0; op < kReduceOpCount; ++op)
       impl_.functions_[type][op] =
           compute::reduce_function(static_cast<DataType>(type), static_cast<ReduceOp>(op));
-  impl_.fabric_ = Fabric({.rank = rank(),
-                          .ranks = size(),
-                          .peers = impl_.peers_.data(),
-                          .waits = impl_.waits_.get(),
-                          .scratch = impl_.scratch_.data(),
-                          .piece_scratch = impl_.piece_scratch_.data(),
-                          .sources = impl_.sources_.data(),
-                          .destinations = impl_.destinations_.data(),
-                          .private_memory = impl_.peer_memory_->access(*impl_.waits_),
-                          .remote_segments = spread() ? impl_.remote_peers_->segments(*impl_.waits_)
-                                                      : RemoteSegments{},
-                          .stage_streaming = model.stage_streaming,
-                          .streaming_bytes = streaming_bytes(model)});
+  make_fabrics(model);
   log::info(
       "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
       "{:.1f} GB/s, attach {}",
@@ -90,13 +81,48 @@ Status Setup::plan() {
       impl_.hosts_.hosts() > 1 ? "tcp"
       : use_loopback_          ? "loopback"
                                : "shm",
-      ranks_per_core_, model.alpha, model.stage_streaming ? "streamed" : "cached",
+      model.ranks_per_core, model.alpha, model.stage_streaming ? "streamed" : "cached",
       1 / model.stage_write, 1 / model.stage_read,
       impl_.one_process_ ? "not needed"
       : impl_.attach_everywhere_
           ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
           : "off");
   return {};
+}
+
+Placement Setup::placement() const {
+  if (!spread()) return Placement::kOneHost;
+  return impl_.hosts_.fewest() == impl_.hosts_.most() ? Placement::kEvenHosts
+                                                      : Placement::kUnevenHosts;
+}
+
+FabricParts Setup::parts(const CostModel& model) {
+  return {
+      .rank = rank(),
+      .ranks = size(),
+      .peers = impl_.peers_.data(),
+      .hosts = hosts_view(),
+      .waits = impl_.waits_.get(),
+      .scratch = impl_.scratch_.data(),
+      .piece_scratch = impl_.piece_scratch_.data(),
+      .sources = impl_.sources_.data(),
+      .destinations = impl_.destinations_.data(),
+      .private_memory = impl_.peer_memory_->access(*impl_.waits_),
+      .remote_segments = spread() ? impl_.remote_peers_->segments(*impl_.waits_) : RemoteSegments{},
+      .stage_streaming = model.stage_streaming,
+      .streaming_bytes = streaming_bytes(model)};
+}
+
+void Setup::make_fabrics(const CostModel& model) {
+  const FabricParts whole = parts(model);
+  impl_.fabric_ = Fabric(whole);
+  if (!spread()) return;
+  FabricParts within = whole;
+  within.rank = impl_.hosts_.place_of(rank());
+  within.ranks = static_cast<std::int32_t>(neighbours().size());
+  within.peers = impl_.neighbours_.data();
+  within.names = whole.hosts.ranks_on(whole.hosts.host);
+  impl_.within_ = Fabric(within);
 }
 
 std::uint64_t Setup::streaming_bytes(const CostModel& model) const {

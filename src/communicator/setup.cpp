@@ -27,6 +27,7 @@ Status Setup::run() {
   SLUICE_TRY(meet());
   SLUICE_TRY(make_segment());
   SLUICE_TRY(open_segments());
+  SLUICE_TRY(open_segments_within());
   SLUICE_TRY(open_remote_segments());
   wire_fabric();
   SLUICE_TRY(find_reach());
@@ -138,6 +139,24 @@ Status Setup::open_segments() {
   return {};
 }
 
+Status Setup::open_segments_within() {
+  if (!spread()) return {};
+  const SegmentLayout layout{neighbours().size()};
+  SLUICE_TRY_ASSIGN(const Window own, impl_.allocate(layout.bytes()));
+  SLUICE_TRY_ASSIGN(const auto windows, impl_.share(own, "segment within the host"));
+  for (const int r : neighbours()) {
+    const Window& window = windows[static_cast<std::size_t>(r)];
+    if (window.bytes < layout.bytes())
+      return fail(Errc::kInvalidUsage, "bad segment",
+                  fmt::format("the segment of rank {} within the host has {} bytes, expected {}", r,
+                              window.bytes, layout.bytes()));
+    FabricPeer& neighbour = impl_.neighbours_.emplace_back();
+    neighbour.segment = window.base;
+    neighbour.doorbell = &impl_.header(r).doorbell;
+  }
+  return {};
+}
+
 Status Setup::open_remote_segments() {
   if (!spread()) return {};
   SLUICE_TRY_ASSIGN(
@@ -156,28 +175,31 @@ Status Setup::open_remote_segments() {
   return {};
 }
 
-double Setup::ranks_per_core() const {
+double Setup::ranks_per_core(int host) const {
+  const std::vector<int>& ranks = impl_.hosts_.ranks_on(host);
   topology::CoreSet cores;
-  for (const int r : neighbours()) cores |= hello(r).cores;
-  return static_cast<double>(neighbours().size()) / static_cast<double>(cores.count());
+  for (const int r : ranks) cores |= hello(r).cores;
+  return static_cast<double>(ranks.size()) / static_cast<double>(cores.count());
 }
 
 void Setup::wire_fabric() {
   const auto ranks = static_cast<std::size_t>(size());
-  ranks_per_core_ = ranks_per_core();
 
   WaitState& waits = *impl_.waits_;
   waits.timeout_ns = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(impl_.options_.timeout).count());
   // With a core for each rank a spin of some ten microseconds is the quickest wait; without,
   // every spin keeps the peer that is waited for from running.
-  waits.spins = ranks_per_core_ <= 1 ? 4000 : 32;
+  waits.spins = ranks_per_core(impl_.hosts_.host_of(rank())) <= 1 ? 4000 : 32;
   waits.contradicts = &Communicator::Impl::contradicts;
   waits.context = &impl_;
   waits.doorbell = &impl_own_header().doorbell;
   waits.sleepers = &impl_.header(neighbours().front()).sleepers;
   if (spread()) waits.take_in = &Communicator::Impl::take_in;
+  for (const int r : neighbours())
+    impl_.peers_[static_cast<std::size_t>(r)].doorbell = &impl_.header(r).doorbell;
   prepare_doorbells();
+  list_hosts();
 
   impl_.scratch_.resize(ranks * kPacketBytes);
   impl_.piece_scratch_.resize(LinkSlot::kDataBytes);
@@ -188,6 +210,29 @@ void Setup::wire_fabric() {
         {.same_process = hello(r).process == hello(rank()).process && !impl_.is_across(r),
          .pid = hello(r).pid,
          .descriptors = {}});
+}
+
+void Setup::list_hosts() {
+  const topology::HostMap& hosts = impl_.hosts_;
+  for (int r = 0; r < size(); ++r) impl_.host_of_.push_back(hosts.host_of(r));
+  for (int h = 0; h < hosts.hosts(); ++h) {
+    impl_.first_of_host_.push_back(static_cast<std::int32_t>(impl_.ranks_by_host_.size()));
+    const auto& ranks = hosts.ranks_on(h);
+    impl_.ranks_by_host_.insert(impl_.ranks_by_host_.end(), ranks.begin(), ranks.end());
+  }
+  impl_.first_of_host_.push_back(size());
+  impl_.team_.resize(static_cast<std::size_t>(hosts.hosts()));
+}
+
+HostsView Setup::hosts_view() {
+  return {.hosts = impl_.hosts_.hosts(),
+          .host = impl_.hosts_.host_of(rank()),
+          .places = impl_.hosts_.fewest(),
+          .host_of = impl_.host_of_.data(),
+          .ranks = impl_.ranks_by_host_.data(),
+          .first_of = impl_.first_of_host_.data(),
+          .team = impl_.team_.data(),
+          .within = &impl_.within_};
 }
 
 SegmentHeader& Setup::impl_own_header() {

@@ -64,13 +64,20 @@ class Setup {
   /// Everybody's segment.
   Status open_segments();
 
+  /// Those through which the ranks of this host work among themselves in schedules over several.
+  Status open_segments_within();
+
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();
 
-  /// Ranks of this host for each of their cores.
-  double ranks_per_core() const;
+  /// Ranks of a host for each of their cores.
+  double ranks_per_core(int host) const;
 
   void wire_fabric();
+
+  /// Lists the ranks by host.
+  void list_hosts();
+  HostsView hosts_view();
 
   SegmentHeader& impl_own_header();
 
@@ -101,6 +108,12 @@ class Setup {
 
   Status plan();
 
+  Placement placement() const;
+  /// What the communicator's fabric works with; that of the ranks of this host but for who they
+  /// are.
+  FabricParts parts(const CostModel& model);
+  void make_fabrics(const CostModel& model);
+
   /// Outputs from this size on go past the caches: when all ranks' inputs and outputs together
   /// outgrow the last-level cache, or as soon as they leave a core's own where that is quicker.
   std::uint64_t streaming_bytes(const CostModel& model) const;
@@ -110,7 +123,6 @@ class Setup {
   std::vector<Hello> hellos_;
   Window segment_;
   bool use_loopback_ = false;
-  double ranks_per_core_ = 1;
 };
 
 }  // namespace sluice

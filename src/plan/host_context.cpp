@@ -29,13 +29,15 @@ std::span<const AlgorithmDescription> algorithms() {
   static const std::vector<AlgorithmDescription> descriptions = [] {
     std::vector<AlgorithmDescription> list;
     for (const HostEntry& entry : host_catalogue())
-      list.push_back({.collective = entry.collective,
-                      .name = entry.name,
-                      .summary = entry.summary,
-                      .cost = entry.cost_text,
-                      .max_bytes = entry.max_bytes,
-                      .needs_mapped = entry.needs != Needs::kLinks,
-                      .needs_direct = entry.needs >= Needs::kReach});
+      list.push_back(
+          {.collective = entry.collective,
+           .name = entry.name,
+           .summary = entry.summary,
+           .cost = entry.cost_text,
+           .max_bytes = entry.max_bytes,
+           .needs_mapped = entry.needs >= Needs::kSegments,
+           .needs_hosts = entry.needs == Needs::kHosts || entry.needs == Needs::kEvenHosts,
+           .needs_direct = entry.needs >= Needs::kReach});
     return list;
   }();
   return descriptions;

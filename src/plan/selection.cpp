@@ -39,9 +39,13 @@ Result<Wanted> parse(const std::string& text) {
   return wanted;
 }
 
-bool served(Needs needs, BufferAccess access, bool segments_mapped) {
-  if (!segments_mapped) return needs == Needs::kLinks;
+bool served(Needs needs, BufferAccess access, Placement placement) {
+  if (placement != Placement::kOneHost)
+    return needs == Needs::kLinks || needs == Needs::kHosts ||
+           (needs == Needs::kEvenHosts && placement == Placement::kEvenHosts);
   switch (needs) {
+    case Needs::kHosts:
+    case Needs::kEvenHosts: return false;
     case Needs::kLinks:
     case Needs::kSegments: return true;
     case Needs::kReach: return access >= BufferAccess::kReach;
@@ -72,14 +76,14 @@ bool has_staged(Collective collective) {
 /// less (a barrier copies nothing). And the reductions over mapped segments all add by rank and
 /// round once, so whichever of them measured figures favour, the bits are the same; those over
 /// links add in orders of their own.
-bool eligible(const HostEntry& entry, bool segments_mapped) {
-  return entry.needs != Needs::kLinks || !segments_mapped || !has_staged(entry.collective) ||
-         entry.collective == Collective::kBarrier;
+bool eligible(const HostEntry& entry, Placement placement) {
+  return entry.needs != Needs::kLinks || placement != Placement::kOneHost ||
+         !has_staged(entry.collective) || entry.collective == Collective::kBarrier;
 }
 
 }  // namespace
 
-Result<Selection> Selection::make(const CostModel& model, int ranks, bool segments_mapped,
+Result<Selection> Selection::make(const CostModel& model, int ranks, Placement placement,
                                   const std::string& wanted_text) {
   SLUICE_TRY_ASSIGN(const Wanted wanted, parse(wanted_text));
   Selection selection;
@@ -95,8 +99,8 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, bool segmen
         for (const HostEntry& entry : host_catalogue()) {
           if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b))
             continue;
-          if (!served(entry.needs, static_cast<BufferAccess>(access), segments_mapped)) continue;
-          if (!asked_for(wanted, entry) && !eligible(entry, segments_mapped)) continue;
+          if (!served(entry.needs, static_cast<BufferAccess>(access), placement)) continue;
+          if (!asked_for(wanted, entry) && !eligible(entry, placement)) continue;
           const double cost = asked_for(wanted, entry)
                                   ? -1
                                   : entry.cost(here, ranks, static_cast<double>(bucket_start(b)));

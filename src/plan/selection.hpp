@@ -21,11 +21,18 @@ enum class BufferAccess : std::uint8_t {
 };
 inline constexpr int kBufferAccessCount = 4;
 
+/// Where a communicator's ranks are.
+enum class Placement : std::uint8_t {
+  kOneHost,    // which maps all their segments
+  kEvenHosts,  // on several, equally many on each
+  kUnevenHosts,
+};
+
 class Selection {
  public:
   /// Every rank of a communicator must pass the same arguments, because all must choose alike.
   /// `wanted`: as Options::algorithm; kInvalidArgument for a name that the catalogue does not have.
-  static Result<Selection> make(const CostModel& model, int ranks, bool segments_mapped,
+  static Result<Selection> make(const CostModel& model, int ranks, Placement placement,
                                 const std::string& wanted);
 
   /// The entry for a message of `bytes` (the whole buffer, or the largest block).

@@ -73,6 +73,7 @@ class LargeTest : public testing::Test {
 
 void register_catalogue_tests() {
   for (const AlgorithmDescription& algorithm : algorithms()) {
+    if (algorithm.needs_hosts) continue;  // tests/processes has several
     const std::string suite(name(algorithm.collective));
     for (int ranks = 1; ranks <= 9; ++ranks)
       testing::RegisterTest(

@@ -25,7 +25,7 @@ class CatalogueProcesses : public testing::TestWithParam<Collective> {
   /// All algorithms of the collective, each forced in turn.
   void run_all(int ranks, Depth depth, const Reach& reach) {
     for (const AlgorithmDescription& algorithm : algorithms()) {
-      if (algorithm.collective != GetParam()) continue;
+      if (algorithm.collective != GetParam() || algorithm.needs_hosts) continue;
       SCOPED_TRACE(fmt::format("{} ranks {} {}", algorithm.name, ranks, reach.name));
       Launch launch;
       launch.options.algorithm = option_of(algorithm);

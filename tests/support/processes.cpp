@@ -128,6 +128,9 @@ int run_rank(const Fd& reports, const UniqueId& id, int rank, int ranks, const B
              const Launch& launch) {
   for (const auto& [variable, value] : launch.environment)
     ::setenv(variable.c_str(), value.c_str(), 1);
+  if (!launch.hosts.empty())
+    ::setenv("SLUICE_HOST",
+             fmt::format("host {}", launch.hosts[static_cast<std::size_t>(rank)]).c_str(), 1);
   std::string error;
   {
     auto communicator = Communicator::create(id, rank, ranks, launch.options);

@@ -28,6 +28,7 @@ std::vector<std::string> thread_transports();
 struct Launch {
   Options options;
   std::vector<std::pair<std::string, std::string>> environment;  // set in the ranks' processes
+  std::vector<int> hosts;  // by rank: those with one number share memory; empty: all do
   std::chrono::seconds deadline{60};  // then all are killed, and who hung is named
 };
 

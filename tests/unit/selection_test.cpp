@@ -17,7 +17,7 @@ BufferAccess access(int number) { return static_cast<BufferAccess>(number); }
 
 TEST(Selection, finds_an_algorithm_that_takes_the_size_for_every_call) {
   for (const int ranks : {1, 2, 3, 8, 64}) {
-    const auto selection = Selection::make(CostModel{}, ranks, true, "");
+    const auto selection = Selection::make(CostModel{}, ranks, Placement::kOneHost, "");
     ASSERT_TRUE(selection.ok());
     for (int c = 0; c < kCollectiveCount; ++c)
       for (const std::uint64_t bytes : kSizes)
@@ -30,15 +30,39 @@ TEST(Selection, finds_an_algorithm_that_takes_the_size_for_every_call) {
   }
 }
 
-TEST(Selection, uses_links_only_where_segments_are_not_mapped) {
-  const auto selection = Selection::make(CostModel{}, 4, false, "");
+TEST(Selection, across_hosts_takes_only_what_can_run_there_whatever_the_buffers) {
+  const auto serves = [](Needs needs, Placement placement) {
+    return needs == Needs::kLinks || needs == Needs::kHosts ||
+           (needs == Needs::kEvenHosts && placement == Placement::kEvenHosts);
+  };
+  for (const Placement placement : {Placement::kEvenHosts, Placement::kUnevenHosts}) {
+    CostModel model;
+    model.hosts = 2;
+    model.network_alpha = 10'000;
+    model.network_byte = 1;
+    const auto selection = Selection::make(model, 4, placement, "");
+    ASSERT_TRUE(selection.ok());
+    for (int c = 0; c < kCollectiveCount; ++c)
+      for (const std::uint64_t bytes : kSizes)
+        for (int a = 0; a < kBufferAccessCount; ++a) {
+          const HostEntry& entry =
+              selection.value().choose(static_cast<Collective>(c), bytes, access(a));
+          EXPECT_TRUE(serves(entry.needs, placement)) << entry.name;
+        }
+  }
+}
+
+TEST(Selection, large_messages_across_hosts_go_by_the_hierarchy) {
+  CostModel model;
+  model.hosts = 2;
+  model.network_alpha = 10'000;
+  model.network_byte = 1;
+  const auto selection = Selection::make(model, 8, Placement::kEvenHosts, "");
   ASSERT_TRUE(selection.ok());
-  for (int c = 0; c < kCollectiveCount - 1; ++c)  // all but the barrier
-    for (const std::uint64_t bytes : kSizes) {
-      const HostEntry& entry =
-          selection.value().choose(static_cast<Collective>(c), bytes, BufferAccess::kNone);
-      EXPECT_EQ(entry.needs, Needs::kLinks) << entry.name;
-    }
+  for (const Collective collective :
+       {Collective::kAllReduce, Collective::kAllGather, Collective::kBroadcast})
+    EXPECT_EQ(selection.value().choose(collective, 16 << 20, BufferAccess::kNone).name,
+              "hierarchical");
 }
 
 TEST(Selection, links_serve_nothing_that_can_go_through_the_stage) {
@@ -46,7 +70,7 @@ TEST(Selection, links_serve_nothing_that_can_go_through_the_stage) {
   // could say otherwise, and the bits would change.
   CostModel flattering;
   flattering.stage_write = flattering.stage_read = flattering.alpha = 1e6;
-  const auto selection = Selection::make(flattering, 3, true, "");
+  const auto selection = Selection::make(flattering, 3, Placement::kOneHost, "");
   ASSERT_TRUE(selection.ok());
   for (const Collective collective :
        {Collective::kAllReduce, Collective::kReduce, Collective::kReduceScatter,
@@ -61,7 +85,8 @@ TEST(Selection, links_serve_nothing_that_can_go_through_the_stage) {
 TEST(Selection, takes_what_is_asked_for_wherever_it_can_run) {
   for (const AlgorithmDescription& wanted : algorithms()) {
     const auto selection = Selection::make(
-        CostModel{}, 4, true, fmt::format("{}:{}", name(wanted.collective), wanted.name));
+        CostModel{}, 4, wanted.needs_hosts ? Placement::kEvenHosts : Placement::kOneHost,
+        fmt::format("{}:{}", name(wanted.collective), wanted.name));
     ASSERT_TRUE(selection.ok());
     for (const std::uint64_t bytes : kSizes) {
       if (bytes > wanted.max_bytes * 3 / 4 && wanted.max_bytes != ~0ull) continue;
@@ -73,7 +98,8 @@ TEST(Selection, takes_what_is_asked_for_wherever_it_can_run) {
 }
 
 TEST(Selection, one_name_goes_for_every_collective_that_has_it) {
-  const auto selection = Selection::make(CostModel{}, 4, true, "ring,broadcast:tree");
+  const auto selection =
+      Selection::make(CostModel{}, 4, Placement::kOneHost, "ring,broadcast:tree");
   ASSERT_TRUE(selection.ok());
   const auto chosen = [&](Collective collective) {
     return selection.value().choose(collective, 64, BufferAccess::kNone).name;
@@ -85,7 +111,7 @@ TEST(Selection, one_name_goes_for_every_collective_that_has_it) {
 }
 
 TEST(Selection, needs_no_agreement_below_the_size_where_access_matters) {
-  const auto selection = Selection::make(CostModel{}, 4, true, "");
+  const auto selection = Selection::make(CostModel{}, 4, Placement::kOneHost, "");
   ASSERT_TRUE(selection.ok());
   for (int c = 0; c < kCollectiveCount; ++c) {
     const auto collective = static_cast<Collective>(c);
@@ -101,7 +127,7 @@ TEST(Selection, needs_no_agreement_below_the_size_where_access_matters) {
 TEST(Selection, refuses_unknown_names) {
   for (const char* text :
        {"magic", "all_reduce:magic", "no_such:ring", "ring,,tree", ":", "broadcast:ring"}) {
-    const auto selection = Selection::make(CostModel{}, 4, true, text);
+    const auto selection = Selection::make(CostModel{}, 4, Placement::kOneHost, text);
     EXPECT_EQ(selection.status().code(), Errc::kInvalidArgument) << text;
   }
 }

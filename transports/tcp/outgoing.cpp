@@ -237,9 +237,8 @@ void Outgoing::note_failure(const Lock&, Errc code, std::string text, int os_err
 Status Outgoing::report(const Operation& operation) {
   const Lock lock(mutex_);
   std::string text = fmt::format("tcp: {} at {}: {}", operation.text(), peer_, failure_text_);
-  // Logged once; a rank that goes on calling need not fill the log.
-  if (!std::exchange(reported_, true))
-    return fail(failure_.code(), failure_.what(), std::move(text), failure_.os_error());
+  // The caller knows whether it is an error: who asks after a peer may find that it has left.
+  if (!std::exchange(reported_, true)) log::debug("{}", text);
   set_last_error(std::move(text));
   return failure_;
 }

@@ -208,7 +208,7 @@ void wait_there_already(benchmark::State& state) {
 BENCHMARK(wait_there_already)->Name("wait/there_already");
 
 void selection_choose(benchmark::State& state) {
-  const auto made = Selection::make(CostModel{}, 8, true, "");
+  const auto made = Selection::make(CostModel{}, 8, Placement::kOneHost, "");
   if (!made.ok()) return state.SkipWithError("no selection");
   std::uint64_t bytes = 4;
   for (auto _ : state) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/port.hpp"
+#include "channel/rank_view.hpp"
 #include "channel/team.hpp"
 #include "channel/thread_group.hpp"
 

@@ -15,8 +15,10 @@ struct UniqueId {
   std::array<std::byte, 128> bytes{};
 
   /// Makes an id and starts its rendezvous on a thread of this process, which must stay alive until
-  /// every rank has joined. Listens on SLUICE_ROOT_ADDRESS if set, else on the address of the
-  /// default route (loopback where there is none). Errors: kSystemError (no socket to be had).
+  /// every rank has joined. Listens on SLUICE_ROOT_ADDRESS if set, else on the first interface that
+  /// SLUICE_NET selects, by default that of the default route (loopback where this host has no
+  /// other). Errors: kSystemError (no socket to be had), kInvalidArgument (SLUICE_NET names what
+  /// this host does not have).
   static Result<UniqueId> create();
 };
 

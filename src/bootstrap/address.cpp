@@ -53,11 +53,15 @@ Address Address::loopback() const {
 
 Address Address::any_interface() const { return Address{family, {}, port, 0}; }
 
-std::string Address::text() const {
+std::string Address::number() const {
   char digits[INET6_ADDRSTRLEN] = "?";
   ::inet_ntop(family, ip.data(), digits, sizeof digits);
-  return family == AF_INET6 ? fmt::format("[{}]:{}", digits, port)
-                            : fmt::format("{}:{}", digits, port);
+  return digits;
+}
+
+std::string Address::text() const {
+  return family == AF_INET6 ? fmt::format("[{}]:{}", number(), port)
+                            : fmt::format("{}:{}", number(), port);
 }
 
 socklen_t Address::to_socket_address(sockaddr_storage& out) const {
@@ -116,7 +120,7 @@ std::optional<HostPort> parse_host_port(const std::string& text) {
   return result;
 }
 
-Result<Address> resolve(const std::string& host, std::uint16_t port) {
+Result<std::vector<Address>> resolve_all(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -128,6 +132,7 @@ Result<Address> resolve(const std::string& host, std::uint16_t port) {
         Errc::kSystemError, "a host name could not be resolved",
         fmt::format("the host \"{}\" could not be resolved: {}", host, ::gai_strerror(error)));
   }
+  std::vector<Address> all;
   for (const int family : {AF_INET, AF_INET6}) {
     for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
       if (each->ai_family != family) continue;
@@ -136,11 +141,17 @@ Result<Address> resolve(const std::string& host, std::uint16_t port) {
       auto found = Address::from_socket_address(storage);
       if (!found) continue;
       found->port = port;
-      return *found;
+      all.push_back(*found);
     }
   }
+  if (!all.empty()) return all;
   return fail(Errc::kSystemError, "a host name could not be resolved",
               fmt::format("the host \"{}\" has no IPv4 or IPv6 address", host));
+}
+
+Result<Address> resolve(const std::string& host, std::uint16_t port) {
+  SLUICE_TRY_ASSIGN(const auto all, resolve_all(host, port));
+  return all.front();
 }
 
 Address default_route_address() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sluice/status.hpp"
 
@@ -23,6 +24,8 @@ struct Address {
   /// The same family and port on this host's loopback, or on every interface.
   Address loopback() const;
   Address any_interface() const;
+  /// "127.0.0.1" or "::1".
+  std::string number() const;
   /// "127.0.0.1:1234" or "[::1]:1234".
   std::string text() const;
 
@@ -41,6 +44,8 @@ std::optional<HostPort> parse_host_port(const std::string& text);
 /// The address of a host name or a number ("node7", "192.0.2.1", "::1"), IPv4 first so that every
 /// rank picks the same family. May ask DNS, which gives up after resolv.conf's own limit.
 Result<Address> resolve(const std::string& host, std::uint16_t port);
+/// All of them, at least one, in that order.
+Result<std::vector<Address>> resolve_all(const std::string& host, std::uint16_t port);
 
 /// The address that packets to the default route leave from; loopback where there is no route.
 Address default_route_address();

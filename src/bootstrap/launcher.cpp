@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "bootstrap/launch_plan.hpp"
 #include "bootstrap/unique_id_format.hpp"
 
@@ -59,22 +61,45 @@ std::string launcher_process() {
   return fmt::format("{}:{}", parent, process ? process->start_time : "");
 }
 
+bool is_number(const std::string& host) {
+  return host.find_first_not_of("0123456789.") == std::string::npos ||
+         host.find(':') != std::string::npos;
+}
+
 /// A name leads each rank to this host by whatever address suits it, so rank 0 listens on all of
 /// them; a loopback number or name leads nowhere else.
 bool listens_everywhere(const std::string& host, const Address& address) {
   if (host == "localhost") return false;
-  const bool is_number = host.find_first_not_of("0123456789.") == std::string::npos ||
-                         host.find(':') != std::string::npos;
-  return !(is_number && address.is_loopback());
+  return !(is_number(host) && address.is_loopback());
+}
+
+/// Where rank 0 is met. A launcher says so; SLUICE_NET decides between several addresses of the
+/// name that it gives, and keeps rank 0 from listening elsewhere where it gives the number of an
+/// interface that is used.
+Status place_server(const LaunchPlan& plan, IdFields& fields) {
+  SLUICE_TRY_ASSIGN(const auto addresses, resolve_all(plan.host, plan.port));
+  fields.server = addresses.front();
+  fields.any_interface = listens_everywhere(plan.host, fields.server);
+  if (!environment::text("SLUICE_NET")) return {};
+  SLUICE_TRY_ASSIGN(const auto used, used_interfaces());
+  const auto within = std::find_if(addresses.begin(), addresses.end(), [&](const Address& address) {
+    return std::any_of(used.begin(), used.end(),
+                       [&](const Interface& each) { return each.subnet().contains(address); });
+  });
+  if (within != addresses.end()) fields.server = *within;
+  const bool is_used = std::any_of(used.begin(), used.end(), [&](const Interface& each) {
+    return each.address.number() == fields.server.number();
+  });
+  fields.any_interface = fields.any_interface && !(is_used && is_number(plan.host));
+  return {};
 }
 
 Result<UniqueId> make_id(const LaunchPlan& plan) {
   IdFields fields;
-  SLUICE_TRY_ASSIGN(fields.server, resolve(plan.host, plan.port));
+  SLUICE_TRY(place_server(plan, fields));
   fields.secret = hash_to_secret("sluice launcher secret v1",
                                  fmt::format("{}/{}", ::getuid(), plan.secret_text));
   fields.rank_zero_serves = true;
-  fields.any_interface = listens_everywhere(plan.host, fields.server);
   if (plan.secret_is_weak && plan.rank == 0) {
     log::info(
         "the job's secret is derived from what {} tells about the job; whoever knows that can "

@@ -7,6 +7,7 @@
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "bootstrap/little_endian.hpp"
 #include "bootstrap/server.hpp"
 #include "bootstrap/unique_id_format.hpp"
@@ -118,7 +119,8 @@ Result<UniqueId> UniqueId::create() {
     SLUICE_TRY_ASSIGN(const bootstrap::Address address, bootstrap::resolve(*host, 0));
     return bootstrap::create_unique_id_at(address);
   }
-  return bootstrap::create_unique_id_at(bootstrap::default_route_address());
+  SLUICE_TRY_ASSIGN(const auto used, bootstrap::used_interfaces());
+  return bootstrap::create_unique_id_at(used.front().address);
 }
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "bootstrap/little_endian.hpp"
 #include "transports/tcp/blob.hpp"
 #include "transports/tcp/handshake.hpp"
@@ -100,7 +101,11 @@ Result<Tcp> Tcp::start(const bootstrap::Secret& key, Options options) {
 
 Result<std::vector<Fd>> Tcp::State::listen() {
   std::vector<Address> wanted = options.addresses;
-  if (wanted.empty()) wanted.push_back(bootstrap::default_route_address());
+  if (wanted.empty()) {
+    static_assert(bootstrap::kMaxInterfaces <= tcp::kMaxAddresses);
+    SLUICE_TRY_ASSIGN(const auto used, bootstrap::used_interfaces());
+    for (const bootstrap::Interface& each : used) wanted.push_back(each.address);
+  }
   if (wanted.size() > tcp::kMaxAddresses)
     return fail(Errc::kInvalidArgument, "too many addresses",
                 fmt::format("tcp: {} addresses to listen on, expected at most {}", wanted.size(),

@@ -19,7 +19,7 @@ namespace tcp {
 
 struct Options {
   /// Where to listen: 1 to 8 addresses of this host's interfaces, each with its port or 0 for a
-  /// free one. None: the address of the default route.
+  /// free one. None: those that SLUICE_NET selects.
   std::vector<bootstrap::Address> addresses;
   /// How long a call of the data path waits while nothing moves.
   std::chrono::milliseconds timeout{30'000};

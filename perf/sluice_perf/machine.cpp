@@ -5,8 +5,9 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <fstream>
 #include <vector>
+
+#include "topology/host.hpp"
 
 namespace sluice::perf {
 namespace {
@@ -27,15 +28,6 @@ const std::vector<int>& cores() {
   return all;
 }
 
-std::string cpu_model() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown processor";
-}
-
 }  // namespace
 
 std::string host_name() {
@@ -45,8 +37,9 @@ std::string host_name() {
 
 std::string describe_machine() {
   utsname system{};
-  if (uname(&system) != 0) return cpu_model();
-  return fmt::format("{}, {} {} {}", cpu_model(), system.sysname, system.release, system.machine);
+  if (uname(&system) != 0) return topology::cpu_model();
+  return fmt::format("{}, {} {} {}", topology::cpu_model(), system.sysname, system.release,
+                     system.machine);
 }
 
 int usable_cores() { return static_cast<int>(cores().size()); }

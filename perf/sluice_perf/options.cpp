@@ -59,7 +59,8 @@ void set_command(CommandLine& line, const std::string& command) {
   if (line.collectives.empty()) {
     std::vector<std::string_view> names;
     for (int i = 0; i < kCollectiveCount; ++i) names.push_back(name(static_cast<Collective>(i)));
-    reject(fmt::format("'{}' is not one of list, tables, {}", command, fmt::join(names, ", ")));
+    reject(
+        fmt::format("'{}' is not one of list, tables, tune, {}", command, fmt::join(names, ", ")));
   }
 }
 
@@ -239,9 +240,9 @@ std::variant<CommandLine, int> parse(int argc, char** argv) {
   CommandLine line;
   Texts texts;
   app.add_option("command", texts.command,
-                 "A collective (all_reduce, all_to_all_v, ...), list (the catalogue), or tables "
-                 "(all_reduce and "
-                 "all_to_all on this host)")
+                 "A collective (all_reduce, all_to_all_v, ...), list (the catalogue), tables "
+                 "(all_reduce and all_to_all on this host), or tune (write a tuning file; has "
+                 "options of its own)")
       ->required();
   add_size_options(app, line, texts);
   add_measurement_options(app, line, texts);

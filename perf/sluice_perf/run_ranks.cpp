@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "base/fd.hpp"
-#include "sluice_perf/session.hpp"
 
 namespace sluice::perf {
 namespace {
@@ -59,7 +58,7 @@ struct Pipe {
 /// through pipes.
 class Processes {
  public:
-  explicit Processes(const CommandLine& line) : line_(line) {}
+  Processes(int ranks, const RankBody& body) : ranks_(ranks), body_(body) {}
   ~Processes() { kill_all(); }
 
   int run();
@@ -72,7 +71,8 @@ class Processes {
   bool reap(bool block, int& code);
   void kill_all();
 
-  const CommandLine& line_;
+  const int ranks_;
+  const RankBody& body_;
   Pipe from_root_;
   std::vector<Pipe> to_rank_;
   std::vector<pid_t> children_;  // 0: has ended
@@ -92,7 +92,7 @@ void Processes::child(int rank, pid_t parent) {
   // Nothing outlives this run, however the parent ends.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  Place place{UniqueId{}, rank, line_.processes, 1};
+  Place place{UniqueId{}, rank, ranks_, 1};
   // Only the ends that this rank uses stay open: a copy of a writing end here would hide from its
   // reader that the writer has died.
   Fd answer = std::move(from_root_.write_end);
@@ -107,7 +107,7 @@ void Processes::child(int rank, pid_t parent) {
     answer.reset();
     known = read_all(question.get(), *place.id);
   }
-  const int code = known ? run_rank(line_, place) : 1;
+  const int code = known ? body_(place) : 1;
   std::exit(code);  // not _exit: rank 0 serves the rendezvous, and says goodbye at exit
 }
 
@@ -191,37 +191,39 @@ void Processes::kill_all() {
 
 int Processes::run() {
   std::fflush(nullptr);  // the children must not print it again
-  to_rank_.resize(static_cast<std::size_t>(line_.processes));
+  to_rank_.resize(static_cast<std::size_t>(ranks_));
   if (!open_pipe(from_root_)) return 1;
   for (Pipe& pipe : to_rank_)
     if (!open_pipe(pipe)) return 1;
-  for (int rank = 0; rank < line_.processes; ++rank)
+  for (int rank = 0; rank < ranks_; ++rank)
     if (!start(rank)) return 1;
   pass_id_on();
   return wait_for_all();
 }
 
-int run_threads(const CommandLine& line) {
+}  // namespace
+
+int run_processes(int ranks, const RankBody& body) { return Processes(ranks, body).run(); }
+
+int run_threads(int ranks, const RankBody& body) {
   UniqueId id;
   if (!create_id(id)) return 1;
   std::atomic<int> code{0};
   std::vector<std::jthread> threads;
-  for (int rank = 0; rank < line.threads; ++rank) {
+  for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
-      if (const int mine = run_rank(line, {id, rank, line.threads, line.threads}); mine != 0)
-        code = mine;
+      if (const int mine = body({id, rank, ranks, ranks}); mine != 0) code = mine;
     });
   }
   threads.clear();  // joins
   return code;
 }
 
-}  // namespace
-
 int run_ranks(const CommandLine& line) {
-  if (line.processes > 0) return Processes(line).run();
-  if (line.threads > 0) return run_threads(line);
-  return run_rank(line, {});
+  const auto body = [&](const Place& place) { return run_rank(line, place); };
+  if (line.processes > 0) return run_processes(line.processes, body);
+  if (line.threads > 0) return run_threads(line.threads, body);
+  return body({});
 }
 
 }  // namespace sluice::perf

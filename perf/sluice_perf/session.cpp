@@ -151,18 +151,18 @@ Result<Measurement> Session::run_cell(const Series& series, const Workload& work
   return measurement;
 }
 
-int report_error(int rank, Status status) {
-  fmt::print(stderr, "sluice-perf: rank {}: {}: {}\n", rank, name(status.code()),
-             last_error().empty() ? status.what() : last_error());
-  return 1;
-}
-
 bool should_pin(const CommandLine& line, const Place& place) {
   // A launcher binds its ranks itself, if it was asked to.
   return line.pin.value_or(place.id.has_value() && place.ranks <= usable_cores());
 }
 
 }  // namespace
+
+int report_error(int rank, Status status) {
+  fmt::print(stderr, "sluice-perf: rank {}: {}: {}\n", rank, name(status.code()),
+             last_error().empty() ? status.what() : last_error());
+  return 1;
+}
 
 int run_rank(const CommandLine& line, const Place& place) {
   const bool pinned = should_pin(line, place);

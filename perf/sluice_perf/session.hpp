@@ -16,6 +16,9 @@ struct Place {
   int threads = 1;  // ranks in each process
 };
 
+/// Prints the last error of a rank; the exit code.
+int report_error(int rank, Status status);
+
 /// The exit code: 0, or 1 after an error (printed) or a wrong result. The same work on every rank.
 int run_rank(const CommandLine& line, const Place& place);
 

@@ -18,6 +18,7 @@
 #include "communicator/peer_memory.hpp"
 #include "communicator/remote_peers.hpp"
 #include "plan/selection.hpp"
+#include "plan/tuning.hpp"
 #include "sluice/communicator.hpp"
 #include "topology/host_map.hpp"
 #include "transports/loopback/loopback.hpp"
@@ -64,6 +65,9 @@ class Communicator::Impl {
   Status abort();
   Status error() const;
   std::string_view last_algorithm() const { return last_algorithm_; }
+  /// The figures of the links that this communicator plans by, the same on every rank, and where
+  /// they would be in a tuning file.
+  const TuningEntry& tuning() const { return tuning_; }
 
   /// Marks the communicator as in use for one call.
   class Turn {
@@ -164,6 +168,7 @@ class Communicator::Impl {
   std::uint64_t registry_ticket_ = 0;
   std::mutex withdraw_mutex_;
 
+  TuningEntry tuning_;
   Selection selection_;
   compute::ReduceFunction functions_[kDataTypeCount][kReduceOpCount] = {};
   std::uint64_t epoch_ = 1;

@@ -7,8 +7,34 @@
 #include "base/log.hpp"
 #include "communicator/setup.hpp"
 #include "communicator/setup_blobs.hpp"
+#include "communicator/tuned_figures.hpp"
 
 namespace sluice {
+
+Status Setup::find_figures(CostModel& model) {
+  const TuningKey key = tuning_key();
+  SLUICE_TRY_ASSIGN(const auto tuned, tuned_figures(*impl_.bootstrap_, key, deadline_));
+  if (tuned)
+    model = *tuned;
+  else
+    SLUICE_TRY(measure(model));
+  impl_.tuning_ = {key, model, {}};
+  return {};
+}
+
+TuningKey Setup::tuning_key() const {
+  const auto [one, other] = pair_of_a_host();
+  return {.cpu = topology::cpu_model(),
+          .cores = topology::host_cores(),
+          .hosts = impl_.hosts_.hosts(),
+          .ranks = size(),
+          .transport = transport_name(),
+          .attach = one != other && impl_.attach_everywhere_ && !impl_.one_process_};
+}
+
+const char* Setup::transport_name() const {
+  return spread() ? "tcp" : use_loopback_ ? "loopback" : "shm";
+}
 
 Status Setup::measure(CostModel& model) {
   if (size() == 1) return {};
@@ -59,7 +85,7 @@ NetworkFigures Setup::measure_network_between(int one, int other) {
 
 Status Setup::plan() {
   CostModel model;
-  SLUICE_TRY(measure(model));
+  SLUICE_TRY(find_figures(model));
   // Of the host that has the most, because all must choose alike.
   for (int host = 0; host < impl_.hosts_.hosts(); ++host)
     model.ranks_per_core = std::max(model.ranks_per_core, ranks_per_core(host));
@@ -77,12 +103,8 @@ Status Setup::plan() {
   log::info(
       "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
       "{:.1f} GB/s, attach {}",
-      rank(), size(),
-      impl_.hosts_.hosts() > 1 ? "tcp"
-      : use_loopback_          ? "loopback"
-                               : "shm",
-      model.ranks_per_core, model.alpha, model.stage_streaming ? "streamed" : "cached",
-      1 / model.stage_write, 1 / model.stage_read,
+      rank(), size(), transport_name(), model.ranks_per_core, model.alpha,
+      model.stage_streaming ? "streamed" : "cached", 1 / model.stage_write, 1 / model.stage_read,
       impl_.one_process_ ? "not needed"
       : impl_.attach_everywhere_
           ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)

@@ -94,7 +94,12 @@ class Setup {
     NetworkFigures network;
   };
 
-  /// What the links among the ranks cost: two ranks of a host measure, and two on different hosts;
+  /// What the links among the ranks cost: what a tuning file says, else what a measurement finds.
+  Status find_figures(CostModel& model);
+  TuningKey tuning_key() const;
+  const char* transport_name() const;
+
+  /// A measurement: two ranks of a host measure, and two on different hosts;
   /// everybody plans with their figures.
   Status measure(CostModel& model);
 

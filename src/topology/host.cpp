@@ -4,8 +4,10 @@
 #include <sched.h>
 #include <sodium.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace sluice::topology {
@@ -55,6 +57,24 @@ std::uint64_t process_identity() {
              : identity ^
                    (std::uint64_t{0x9e3779b97f4a7c15} * static_cast<std::uint64_t>(getpid()));
 }
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string implementer, part;  // where there is no name: on Arm
+  for (std::string line; std::getline(info, line);) {
+    const auto colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    const std::string value = line.substr(colon + 2);
+    if (line.starts_with("model name")) return value;
+    if (line.starts_with("CPU implementer")) implementer = value;
+    if (line.starts_with("CPU part")) part = value;
+  }
+  utsname system{};
+  const char* machine = uname(&system) == 0 ? system.machine : "unknown";
+  return fmt::format("{} processor {}/{}", machine, implementer, part);
+}
+
+int host_cores() { return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))); }
 
 CoreSet allowed_cores() {
   CoreSet cores;

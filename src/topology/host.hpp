@@ -19,6 +19,12 @@ std::string host_identity();
 /// A number that no other process that ever lived on this host has, but every thread of this one.
 std::uint64_t process_identity();
 
+/// "AMD EPYC 9654": what the processor says that it is.
+std::string cpu_model();
+
+/// Cores of the host that are switched on, whoever may use them.
+int host_cores();
+
 /// The cores the calling thread may run on.
 CoreSet allowed_cores();
 

@@ -153,17 +153,17 @@ Result<std::vector<Wish>> parse(const std::string& wanted, const std::vector<Int
 class Choice {
  public:
   /// Puts `present` in order of preference.
-  Choice(std::vector<Interface> present, const Address& default_route) : rows_(std::move(present)) {
+  Choice(std::vector<Interface> present, const Address& trusted) : rows_(std::move(present)) {
     for (const Interface& row : rows_)
-      if (!row.is_loopback && same_ip(row.address, default_route)) default_name_ = row.name;
+      if (!row.is_loopback && same_ip(row.address, trusted)) trusted_name_ = row.name;
     // In ascending order, so what goes first is false, or negative.
-    const auto rank = [&](const Interface& row) {
-      return std::tuple(row.name != default_name_, row.is_loopback,
+    const auto place = [&](const Interface& row) {
+      return std::tuple(row.name != trusted_name_, row.is_loopback,
                         -static_cast<std::int64_t>(row.speed_mbit), std::string_view(row.name),
-                        !same_ip(row.address, default_route), row.address.family != AF_INET);
+                        !same_ip(row.address, trusted), row.address.family != AF_INET);
     };
     std::stable_sort(rows_.begin(), rows_.end(), [&](const Interface& one, const Interface& other) {
-      return rank(one) < rank(other);
+      return place(one) < place(other);
     });
   }
 
@@ -186,7 +186,7 @@ class Choice {
   void take_automatically() {
     for (const Interface& row : rows_) {
       const bool aside = row.is_loopback || row.is_virtual || is_link_local(row.address);
-      if (!aside || row.name == default_name_) take(row);
+      if (!aside || row.name == trusted_name_) take(row);
     }
     if (!chosen_.empty()) return;
     for (const Interface& row : rows_)
@@ -204,7 +204,7 @@ class Choice {
   }
 
   std::vector<Interface> rows_;
-  std::string default_name_;
+  std::string trusted_name_;
   std::vector<Interface> chosen_;
 };
 
@@ -229,8 +229,8 @@ Result<std::vector<Interface>> list_interfaces() {
 
 Result<std::vector<Interface>> choose_interfaces(std::vector<Interface> present,
                                                  const std::string& wanted,
-                                                 const Address& default_route) {
-  Choice choice(std::move(present), default_route);
+                                                 const Address& trusted) {
+  Choice choice(std::move(present), trusted);
   const std::vector<Interface> all = choice.rows();
   SLUICE_TRY_ASSIGN(const std::vector<Wish> wishes, parse(wanted, all));
   for (const Wish& wish : wishes)
@@ -256,11 +256,10 @@ Result<std::vector<Interface>> choose_interfaces(std::vector<Interface> present,
   return chosen;
 }
 
-Result<std::vector<Interface>> used_interfaces() {
+Result<std::vector<Interface>> used_interfaces(const Address& trusted) {
   SLUICE_TRY_ASSIGN(auto present, list_interfaces());
-  SLUICE_TRY_ASSIGN(auto chosen,
-                    choose_interfaces(std::move(present), environment::text("SLUICE_NET", ""),
-                                      default_route_address()));
+  SLUICE_TRY_ASSIGN(auto chosen, choose_interfaces(std::move(present),
+                                                   environment::text("SLUICE_NET", ""), trusted));
   std::vector<std::string> names;
   names.reserve(chosen.size());
   for (const Interface& each : chosen) names.push_back(each.text());

@@ -38,15 +38,15 @@ Result<std::vector<Interface>> list_interfaces();
 
 /// What `wanted`, the text of SLUICE_NET, selects of `present`: 1 to kMaxInterfaces, each once, the
 /// most preferred first. Empty: all but loopback, virtual ones and link-local addresses, and
-/// loopback where there is nothing else. `default_route` is the address that packets to anywhere
-/// leave from; its interface goes first and counts as real. docs/environment.md has the syntax and
-/// the order. Error: kInvalidArgument, with a list of what there is.
+/// loopback where there is nothing else. The interface that has `trusted`, unless that is
+/// loopback, goes first, by this address, and counts as real. docs/environment.md has the syntax
+/// and the order. Error: kInvalidArgument, with a list of what there is.
 Result<std::vector<Interface>> choose_interfaces(std::vector<Interface> present,
-                                                 const std::string& wanted,
-                                                 const Address& default_route);
+                                                 const std::string& wanted, const Address& trusted);
 
-/// What SLUICE_NET selects of this host's interfaces.
-Result<std::vector<Interface>> used_interfaces();
+/// What SLUICE_NET selects of this host's interfaces. `trusted`: an address that peers are known to
+/// reach, or the one that packets to anywhere leave from.
+Result<std::vector<Interface>> used_interfaces(const Address& trusted = default_route_address());
 
 /// An interface of this host and an address of a peer that it reaches, both by index.
 struct InterfacePair {

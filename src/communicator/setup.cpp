@@ -8,6 +8,7 @@
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
 
@@ -157,12 +158,22 @@ Status Setup::open_segments_within() {
   return {};
 }
 
+Result<std::vector<bootstrap::Address>> Setup::own_addresses() const {
+  const bootstrap::Address reachable = impl_.bootstrap_->reachable_address();
+  // Who met on loopback need not be reached from elsewhere.
+  if (reachable.is_loopback() && !environment::text("SLUICE_NET")) return std::vector{reachable};
+  SLUICE_TRY_ASSIGN(const auto used, bootstrap::used_interfaces(reachable));
+  std::vector<bootstrap::Address> addresses;
+  for (const bootstrap::Interface& each : used) addresses.push_back(each.address);
+  return addresses;
+}
+
 Status Setup::open_remote_segments() {
   if (!spread()) return {};
-  SLUICE_TRY_ASSIGN(
-      impl_.remote_peers_,
-      RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"),
-                         {impl_.bootstrap_->reachable_address()}, impl_.options_.timeout));
+  SLUICE_TRY_ASSIGN(auto addresses, own_addresses());
+  SLUICE_TRY_ASSIGN(impl_.remote_peers_,
+                    RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"),
+                                       std::move(addresses), impl_.options_.timeout));
   SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
   SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
   for (int r = 0; r < size(); ++r) {

@@ -67,6 +67,9 @@ class Setup {
   /// Those through which the ranks of this host work among themselves in schedules over several.
   Status open_segments_within();
 
+  /// Where ranks on other hosts reach this one.
+  Result<std::vector<bootstrap::Address>> own_addresses() const;
+
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();
 

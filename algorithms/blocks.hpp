@@ -65,26 +65,41 @@ class Blocks {
     return blocks;
   }
 
+  /// Slice `step` of each of these blocks, when they are cut into pieces of `slice_bytes`.
+  SLUICE_FN constexpr Blocks sliced(std::uint64_t step, std::uint64_t slice_bytes) const {
+    Blocks blocks = *this;
+    blocks.step_ = step;
+    blocks.slice_bytes_ = slice_bytes;
+    return blocks;
+  }
+
   /// Rank r's block.
   SLUICE_FN constexpr Range operator[](std::int32_t r) const {
-    const auto index = static_cast<std::uint64_t>(members_ == nullptr ? r : members_[r]);
-    if (counts_ != nullptr) return {listed_offset(index), counts_[index] * elem_bytes_};
-    const std::uint64_t begin = index * block_bytes_;
-    if (begin >= total_bytes_) return {total_bytes_, 0};
-    return {begin, total_bytes_ - begin < block_bytes_ ? total_bytes_ - begin : block_bytes_};
+    const Range whole = unsliced(static_cast<std::uint64_t>(members_ == nullptr ? r : members_[r]));
+    return slice_bytes_ == 0 ? whole : whole.slice(step_, slice_bytes_);
   }
 
   /// Bytes of the longest block; how many slices of `slice_bytes` it takes to get through it, at
   /// least 1.
-  SLUICE_FN constexpr std::uint64_t largest() const { return block_bytes_; }
+  SLUICE_FN constexpr std::uint64_t largest() const {
+    return slice_bytes_ == 0 ? block_bytes_
+                             : Range{0, block_bytes_}.slice(step_, slice_bytes_).bytes;
+  }
   SLUICE_FN constexpr std::uint64_t slices(std::uint64_t slice_bytes) const {
-    return block_bytes_ == 0 ? 1 : (block_bytes_ + slice_bytes - 1) / slice_bytes;
+    return largest() == 0 ? 1 : (largest() + slice_bytes - 1) / slice_bytes;
   }
   SLUICE_FN constexpr std::uint64_t total() const { return total_bytes_; }
 
  private:
   SLUICE_FN constexpr Blocks(std::uint64_t block_bytes, std::uint64_t total_bytes)
       : block_bytes_(block_bytes), total_bytes_(total_bytes) {}
+
+  SLUICE_FN constexpr Range unsliced(std::uint64_t index) const {
+    if (counts_ != nullptr) return {listed_offset(index), counts_[index] * elem_bytes_};
+    const std::uint64_t begin = index * block_bytes_;
+    if (begin >= total_bytes_) return {total_bytes_, 0};
+    return {begin, total_bytes_ - begin < block_bytes_ ? total_bytes_ - begin : block_bytes_};
+  }
 
   SLUICE_FN constexpr std::uint64_t listed_offset(std::uint64_t index) const {
     if (displacements_ != nullptr) return displacements_[index] * elem_bytes_;
@@ -99,6 +114,8 @@ class Blocks {
   const std::size_t* displacements_ = nullptr;
   std::uint64_t elem_bytes_ = 0;
   const std::int32_t* members_ = nullptr;
+  std::uint64_t step_ = 0;
+  std::uint64_t slice_bytes_ = 0;  // 0: whole
 };
 
 /// Runs stages of a software pipeline: in round t, stage i works on step t - i * kLag. So no stage

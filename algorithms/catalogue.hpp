@@ -40,6 +40,7 @@
 #include "algorithms/reduce/tree.hpp"
 #include "algorithms/reduce/two_shot.hpp"
 #include "algorithms/reduce_scatter/direct.hpp"
+#include "algorithms/reduce_scatter/hierarchical.hpp"
 #include "algorithms/reduce_scatter/packet.hpp"
 #include "algorithms/reduce_scatter/ring.hpp"
 #include "algorithms/reduce_scatter/staged.hpp"
@@ -117,6 +118,7 @@ constexpr double barrier_packet(M m, double p, double) { return m.step() + m.wor
 constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * (m.step() + m.work(20)); }
 // Within a host through its stage, as the schedules for one host; across, what a host's ranks send together.
 constexpr double hierarchical_all_reduce(M m, double p, double n) { const double r = p / m.hosts; return staged_scatter(m, r, n / r) + staged_gather(m, r, n / r) + (n / r <= kDoublingBytes ? m.log2_ceil(m.hosts) * m.across(n) : 2 * (m.hosts - 1) * m.across(n / m.hosts)); }
+constexpr double hierarchical_reduce_scatter(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_scatter(m, r, n); }
 constexpr double hierarchical_all_gather(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_gather(m, r, n); }
 constexpr double hierarchical_broadcast(M m, double, double n) { return m.log2_ceil(m.hosts) * m.across(n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
 }  // namespace cost
@@ -137,6 +139,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kReduceScatter, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
   {Collective::kReduceScatter, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "each rank reduces its block from all inputs, in place"},
   {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
+  {Collective::kReduceScatter, "hierarchical", Needs::kEvenHosts, kAnySize, reduce_scatter_hierarchical<G, F, A>, cost::hierarchical_reduce_scatter, "(h-1) (alpha + p/h n beta)", "each host sums for every other one, each rank for its like"},
 
   {Collective::kAllGather, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody shows everybody its block in packets"},
   {Collective::kAllGather, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "blocks through pipelined staging slots"},
@@ -172,11 +175,13 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllGatherV, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "hierarchical", Needs::kEvenHosts, kAnySize, all_gather_hierarchical<G, F, A>, cost::hierarchical_all_gather, "(h-1) (alpha + p/h n beta)", "as all_gather, blocks of any length"},
 
   {Collective::kReduceScatterV, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "hierarchical", Needs::kEvenHosts, kAnySize, reduce_scatter_hierarchical<G, F, A>, cost::hierarchical_reduce_scatter, "(h-1) (alpha + p/h n beta)", "as reduce_scatter, blocks of any length"},
 
   // Not schedules of one operation: algorithms/send_receive/exchange.hpp drives any number of messages.
   {Collective::kAllToAllV, "exchange", Needs::kLinks, kAnySize, nullptr, cost::links_all, "alpha + 2 n beta, or one copy", "all messages at once over links; large ones fetched"},

@@ -90,7 +90,7 @@ struct FabricParts {
   HostsView hosts;                      // where there are several
   WaitState* waits = nullptr;
   std::byte* scratch = nullptr;        // ranks * kPacketBytes: unpacked packets
-  std::byte* piece_scratch = nullptr;  // LinkSlot::kDataBytes: a partial result on its way
+  std::byte* piece_scratch = nullptr;  // Links::kPieceBytes: a partial result on its way
   const void** sources = nullptr;      // [ranks]: for reductions
   void** destinations = nullptr;       // [ranks + 1]
   PrivateMemory private_memory;

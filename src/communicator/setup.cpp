@@ -213,7 +213,7 @@ void Setup::wire_fabric() {
   list_hosts();
 
   impl_.scratch_.resize(ranks * kPacketBytes);
-  impl_.piece_scratch_.resize(LinkSlot::kDataBytes);
+  impl_.piece_scratch_.resize(Links::kPieceBytes);
   impl_.sources_.resize(ranks);
   impl_.destinations_.resize(ranks + 1);
   for (int r = 0; r < size(); ++r)

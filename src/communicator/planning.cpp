@@ -100,6 +100,11 @@ Status Setup::plan() {
       impl_.functions_[type][op] =
           compute::reduce_function(static_cast<DataType>(type), static_cast<ReduceOp>(op));
   make_fabrics(model);
+  log_figures(model);
+  return {};
+}
+
+void Setup::log_figures(const CostModel& model) const {
   log::info(
       "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
       "{:.1f} GB/s, attach {}",
@@ -109,7 +114,9 @@ Status Setup::plan() {
       : impl_.attach_everywhere_
           ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
           : "off");
-  return {};
+  if (spread())
+    log::info("rank {} of {}: {} hosts, network {:.1f} us + {:.1f} Gbit/s", rank(), size(),
+              impl_.hosts_.hosts(), model.network_alpha / 1000, 8 / model.network_byte);
 }
 
 Placement Setup::placement() const {

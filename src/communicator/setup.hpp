@@ -121,6 +121,7 @@ class Setup {
   /// are.
   FabricParts parts(const CostModel& model);
   void make_fabrics(const CostModel& model);
+  void log_figures(const CostModel& model) const;
 
   /// Outputs from this size on go past the caches: when all ranks' inputs and outputs together
   /// outgrow the last-level cache, or as soon as they leave a core's own where that is quicker.

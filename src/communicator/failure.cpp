@@ -43,7 +43,7 @@ bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
   if (peer < 0 || peer >= impl.size()) return false;
   if (impl.is_across(peer)) impl.remote_peers_->fetch_sometimes(peer);
   const std::uint64_t started = port::load_acquire(&impl.header(peer).lanes[kStarted].value);
-  if (started >= kOut) return true;
+  if (started >= kOut) return !impl.is_across(peer) || impl.remote_peers_->has_said_all(peer);
   if (started < impl.current_.epoch) return false;
   const OperationRecord& theirs = impl.header(peer).records[impl.current_.epoch % kRecords];
   return port::load_relaxed(&theirs.epoch) == impl.current_.epoch &&
@@ -58,6 +58,7 @@ bool Communicator::Impl::take_in(void* self, std::int32_t peer, bool sleep) {
 }
 
 std::string Communicator::Impl::whereabouts(int peer) const {
+  if (is_across(peer) && remote_peers_->silent(peer)) return "does not answer";
   const std::uint64_t started = port::load_acquire(&header(peer).lanes[kStarted].value);
   if (started == kLeft) return "has left the communicator";
   if (started == kOut) return "has met an error";
@@ -179,6 +180,7 @@ Status Communicator::Impl::reason(const std::string& doing) {
     case WaitOutcome::kOutOfRange:
       return end(Errc::kInvalidArgument, "outside the window", failure_text(doing));
     case WaitOutcome::kUnreachable:
+      await_reason();
       return end(Errc::kRemoteError, "peer's memory unreachable", failure_text(doing));
     case WaitOutcome::kNone:
     case WaitOutcome::kAborted: break;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <type_traits>
 #include <utility>
 
@@ -16,6 +17,8 @@ namespace {
 // on the network.
 constexpr std::chrono::milliseconds kFetchEvery{100};
 constexpr std::chrono::milliseconds kSleep{5};
+// Longer than TCP waits before it sends a lost packet again.
+constexpr std::chrono::milliseconds kLastWords{500};
 // Of one write of a link: the words of a slot and its data; the tag and the credit.
 constexpr std::size_t kMaxPuts = 2;
 constexpr std::size_t kMaxSignals = 2;
@@ -23,6 +26,12 @@ constexpr std::size_t kMaxSignals = 2;
 using HeaderWords = std::array<std::uint64_t, sizeof(SegmentHeader) / sizeof(std::uint64_t)>;
 static_assert(std::is_trivially_copyable_v<SegmentHeader> &&
               sizeof(HeaderWords) == sizeof(SegmentHeader));
+
+bool gives_no_answer(const Status& status) {
+  const int error = status.os_error();
+  return status.code() == Errc::kTimeout || error == ETIMEDOUT || error == EHOSTUNREACH ||
+         error == ENETUNREACH;
+}
 
 }  // namespace
 
@@ -48,7 +57,7 @@ Status RemotePeers::open(int peer, std::span<const std::byte> blob, std::uint64_
     return fail(Errc::kInvalidUsage, "bad segment",
                 fmt::format("the segment of rank {} has {} bytes, expected {}", peer,
                             remote.region.bytes, bytes));
-  peers_[peer] = {std::move(remote), std::make_unique<SegmentHeader>(), {}};
+  peers_[peer] = {std::move(remote), std::make_unique<SegmentHeader>(), {}, false, {}};
   return {};
 }
 
@@ -64,12 +73,22 @@ void RemotePeers::fetch(int peer) noexcept {
   const Status status =
       transport::Tcp::get(one.remote, 0, std::as_writable_bytes(std::span(words)));
   one.fetched = std::chrono::steady_clock::now();
-  if (!status.ok()) {
-    port::store_release(&one.header->lanes[kStarted].value, kLeft);
-    return;
+  // Stopped, or behind a cable that was pulled: the deadline of the wait is what ends it.
+  one.silent = gives_no_answer(status);
+  if (one.silent) return;
+  std::uint64_t& started = one.header->lanes[kStarted].value;
+  if (status.ok()) {
+    auto* copy = reinterpret_cast<std::uint64_t*>(one.header.get());
+    for (std::size_t i = 0; i < words.size(); ++i) port::store_relaxed(copy + i, words[i]);
+  } else {
+    port::store_release(&started, kLeft);
   }
-  auto* copy = reinterpret_cast<std::uint64_t*>(one.header.get());
-  for (std::size_t i = 0; i < words.size(); ++i) port::store_relaxed(copy + i, words[i]);
+  if (started >= kOut && !one.out_since) one.out_since = one.fetched;
+}
+
+bool RemotePeers::has_said_all(int peer) const {
+  const auto& since = peers_.at(peer).out_since;
+  return since && std::chrono::steady_clock::now() - *since >= kLastWords;
 }
 
 void RemotePeers::fetch_sometimes(int peer) noexcept {

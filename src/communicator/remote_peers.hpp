@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,9 +39,14 @@ class RemotePeers {
   bool has(int peer) const { return peers_.contains(peer); }
   /// The copy of the peer's header: as of the last fetch(), at first zero.
   std::byte* header(int peer) const;
-  /// Brings the copy up to date: waits for the peer's host, but asks nothing of its program. What
-  /// cannot be fetched any more has left: kStarted then says kLeft.
+  /// Brings the copy up to date: waits for the peer's host, but asks nothing of its program. A peer
+  /// that has closed the connection has left: kStarted then says kLeft.
   void fetch(int peer) noexcept;
+  /// Whether the last fetch() got no answer, so that the copy may be old.
+  bool silent(int peer) const { return peers_.at(peer).silent; }
+  /// Whether the peer has been known to be out for so long that nothing that it sent before can
+  /// still come: its header and what it sends travel on different connections.
+  bool has_said_all(int peer) const;
   /// fetch(), unless the last one was just now.
   void fetch_sometimes(int peer) noexcept;
 
@@ -55,6 +61,8 @@ class RemotePeers {
     transport::tcp::Remote remote;
     std::unique_ptr<SegmentHeader> header;
     std::chrono::steady_clock::time_point fetched{};
+    bool silent = false;
+    std::optional<std::chrono::steady_clock::time_point> out_since;
   };
 
   explicit RemotePeers(transport::Tcp tcp) : tcp_(std::move(tcp)) {}

@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "streams.hpp"
+#include "support/streams.hpp"
 
-namespace sluice::faults {
+namespace sluice::test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -180,4 +180,4 @@ INSTANTIATE_TEST_SUITE_P(Faults, FailingCalls, testing::ValuesIn(kStreams),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
-}  // namespace sluice::faults
+}  // namespace sluice::test

@@ -4,13 +4,13 @@
 #include <filesystem>
 #include <fstream>
 
-#include "rank_processes.hpp"
+#include "support/rank_processes.hpp"
 
 /// For the thread sanitizer: the rank processes end by _exit(), beside the thread of the
 /// rendezvous.
 extern "C" const char* __tsan_default_options() { return "report_thread_leaks=0"; }
 
-namespace sluice::faults {
+namespace sluice::test {
 namespace {
 
 bool says(const char* text, const std::string& part) {
@@ -128,4 +128,4 @@ TEST(KilledJob, can_be_followed_by_another_at_once) {
 }
 
 }  // namespace
-}  // namespace sluice::faults
+}  // namespace sluice::test

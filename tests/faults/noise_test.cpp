@@ -13,9 +13,9 @@
 
 #include "base/fd.hpp"
 #include "bootstrap/unique_id_format.hpp"
-#include "rank_processes.hpp"
+#include "support/rank_processes.hpp"
 
-namespace sluice::faults {
+namespace sluice::test {
 namespace {
 
 /// The abstract names at which a process listens.
@@ -110,4 +110,4 @@ TEST(Noise, at_the_ports_of_a_job_does_not_disturb_it) {
 }
 
 }  // namespace
-}  // namespace sluice::faults
+}  // namespace sluice::test

@@ -118,7 +118,8 @@ std::optional<ChildProcess> fork_child(const std::function<int(const Fd& reports
 }
 
 /// Makes the id and keeps its rendezvous alive until it is killed.
-int serve_id(const Fd& reports) {
+int serve_id(const Fd& reports, const Place& place) {
+  if (place) place(0);
   const auto id = UniqueId::create();
   if (!id.ok() || !write_all(reports, id.value().bytes.data(), id.value().bytes.size())) return 1;
   for (;;) ::pause();
@@ -126,6 +127,7 @@ int serve_id(const Fd& reports) {
 
 int run_rank(const Fd& reports, const UniqueId& id, int rank, int ranks, const Body& body,
              const Launch& launch) {
+  if (launch.place) launch.place(rank);
   for (const auto& [variable, value] : launch.environment)
     ::setenv(variable.c_str(), value.c_str(), 1);
   if (!launch.hosts.empty())
@@ -161,7 +163,7 @@ constexpr bool kOwnThreads = false;
 std::string spawn_processes(int ranks, const Body& body, const Launch& launch) {
   if (!kOwnThreads && has_threads()) return "this process has threads: it cannot fork ranks safely";
   const Deadline deadline = Deadline::after(launch.deadline);
-  auto server = fork_child(serve_id);
+  auto server = fork_child([&](const Fd& reports) { return serve_id(reports, launch.place); });
   UniqueId id;
   if (!server || !server->hear_exactly(id.bytes.data(), id.bytes.size(), deadline))
     return "no unique id";

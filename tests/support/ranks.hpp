@@ -25,11 +25,15 @@ std::string spawn_threads(int ranks, const Body& body, const Options& options = 
 /// by its address, and cannot follow a flag through a segment that is mapped twice.
 std::vector<std::string> thread_transports();
 
+/// Puts the process that calls it where the rank is to run.
+using Place = std::function<void(int rank)>;
+
 struct Launch {
   Options options;
   std::vector<std::pair<std::string, std::string>> environment;  // set in the ranks' processes
   std::vector<int> hosts;  // by rank: those with one number share memory; empty: all do
   std::chrono::seconds deadline{60};  // then all are killed, and who hung is named
+  Place place;  // called first in each rank's process; where rank 0 runs, the ranks meet
 };
 
 /// spawn_threads() with a process for each rank. The calling process must have no other thread. The

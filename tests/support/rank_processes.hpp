@@ -15,15 +15,14 @@
 #include <string>
 #include <thread>
 
-#include "streams.hpp"
 #include "support/observation.hpp"
+#include "support/ranks.hpp"
+#include "support/streams.hpp"
 
-namespace sluice::faults {
+namespace sluice::test {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;  // one for all processes of a host
-
-using test::comes_true;
 
 /// What a rank says about itself.
 struct Report {
@@ -46,8 +45,10 @@ class RankProcesses {
   static constexpr int kMost = 8;
 
   /// Starts `size` ranks of `stream`. The process of rank 0 hosts the rendezvous. Call it while
-  /// this process has no threads. The ranks stop by themselves after `rounds` rounds.
-  RankProcesses(int size, const Stream& stream, milliseconds timeout, std::uint64_t rounds = ~0ull)
+  /// this process has no threads. The ranks stop by themselves after `rounds` rounds. `place` is
+  /// called first in each rank's process.
+  RankProcesses(int size, const Stream& stream, milliseconds timeout, std::uint64_t rounds = ~0ull,
+                const Place& place = {})
       : size_(size) {
     void* page =
         mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -57,6 +58,7 @@ class RankProcesses {
       pids_[rank] = fork();
       if (pids_[rank] != 0) continue;
       alarm(60);
+      if (place) place(rank);
       run(rank, stream, timeout, rounds);
       _exit(0);
     }
@@ -163,4 +165,4 @@ class RankProcesses {
   Page* page_;
 };
 
-}  // namespace sluice::faults
+}  // namespace sluice::test

@@ -8,7 +8,7 @@
 
 #include "sluice/sluice.hpp"
 
-namespace sluice::faults {
+namespace sluice::test {
 
 /// One kind of traffic: which algorithm, how much.
 struct Stream {
@@ -75,4 +75,4 @@ class Traffic {
   std::vector<float> input_, output_;
 };
 
-}  // namespace sluice::faults
+}  // namespace sluice::test

@@ -1,4 +1,5 @@
-// Times one collective of Gloo over TCP on the loopback interface. Starts its own ranks.
+// Times one collective of Gloo over TCP, on the loopback interface or between hosts that are
+// network namespaces. Starts its own ranks.
 //
 // Gloo has two families: functions that sleep until a progress thread wakes them, and classes whose
 // sockets can be polled without sleeping. Every size tries all candidates for a few calls and then
@@ -42,7 +43,8 @@ struct Board {  // in memory that all ranks share
   double values[2][kMaxRanks];  // the next round writes while a slow rank still reads this one
 };
 
-/// Ranks of one machine agree through shared memory, so that timing does not depend on Gloo.
+/// Ranks of one machine, its network namespaces too, agree through shared memory, so that timing
+/// does not depend on Gloo.
 class BoardControl : public compare::Control {
  public:
   BoardControl(Board& board, int rank, int ranks) : board_(board), rank_(rank), ranks_(ranks) {}
@@ -84,8 +86,14 @@ class BoardControl : public compare::Control {
   std::uint64_t round_ = 0;
 };
 
-SharedContext connect(const std::string& store_path, int rank, int ranks, bool poll) {
+SharedContext connect(const compare::Options& options, const std::string& store_path, int rank,
+                      bool poll) {
+  const int ranks = options.ranks;
   gloo::transport::tcp::attr attributes("127.0.0.1");
+  if (!options.hosts.empty()) {
+    attributes.hostname.clear();
+    attributes.iface = "a0";
+  }
   auto device = gloo::transport::tcp::CreateDevice(attributes);
   auto context = std::make_shared<gloo::rendezvous::Context>(rank, ranks);
   context->setTimeout(kTimeout);
@@ -264,9 +272,9 @@ void measure_rank(const compare::Options& options, const std::string& store, Boa
   compare::Buffer in(largest), out(largest);
   std::optional<compare::Buffer> scratch;
   if (options.collective == "reduce_scatter") scratch.emplace(largest);
-  const Setting setting{connect(store + "/sleeping", rank, options.ranks, false),
-                        connect(store + "/polling", rank, options.ranks, true), in.data(),
-                        out.data(), scratch ? scratch->data() : nullptr};
+  const Setting setting{connect(options, store + "/sleeping", rank, false),
+                        connect(options, store + "/polling", rank, true), in.data(), out.data(),
+                        scratch ? scratch->data() : nullptr};
   if (options.pin)
     compare::pin_to_core(rank);  // the calling thread only: Gloo's progress threads stay free
   for (const std::size_t bytes : options.sizes) {
@@ -291,6 +299,7 @@ void measure_rank(const compare::Options& options, const std::string& store, Boa
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int status = 0;
   try {
+    if (!options.hosts.empty()) compare::enter_host(options.hosts, rank);
     measure_rank(options, store, board, rank);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gloo_peer: rank %d: %s\n", rank, error.what());

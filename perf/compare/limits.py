@@ -1,4 +1,4 @@
-"""The machine's limits: reading limits.cpp's lines, and the least time a collective can take with them."""
+"""One host's limits: reading limits.cpp's lines, and the least time a collective can take with them."""
 
 import math
 import statistics
@@ -9,6 +9,8 @@ FLAG = "flag"
 class Limits:
     """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds: the best
     bandwidths, because they bound, and the median flag, because what is compared with it are medians."""
+
+    title = "limit of the machine"
 
     def __init__(self, rows):
         self.values = {}
@@ -38,6 +40,17 @@ class Limits:
             return None
         return best[min(best, key=lambda at: abs(math.log(at / size)))]
 
+    def floor_us(self, collective, ranks, size, kinds=("copy", "stream", "attach")):
+        """One flag and the copies at the best bandwidth measured; None without a measurement.
+
+        Below 4 KiB a copy's own time is hidden in what a store takes to be seen: the flag alone.
+        """
+        copied, workers = copied_bytes(collective, ranks, size)
+        bandwidth = self.bandwidth(kinds, workers, size)
+        if not bandwidth:
+            return None
+        return self.flag_us + (copied / bandwidth / 1e3 if size >= 4096 else 0.0)
+
 
 def copied_bytes(collective, ranks, size):
     """Bytes that all ranks together read once and write once, and how many ranks share the work.
@@ -52,18 +65,6 @@ def copied_bytes(collective, ranks, size):
     return ranks * size, ranks
 
 
-def floor_us(limits, collective, ranks, size, kinds=("copy", "stream", "attach")):
-    """One flag and the copies at the best bandwidth measured; None without a measurement.
-
-    Below 4 KiB a copy's own time is hidden in what a store takes to be seen: the flag alone.
-    """
-    copied, workers = copied_bytes(collective, ranks, size)
-    bandwidth = limits.bandwidth(kinds, workers, size)
-    if not bandwidth:
-        return None
-    return limits.flag_us + (copied / bandwidth / 1e3 if size >= 4096 else 0.0)
-
-
 def attach_us(limits, collective, ranks, size):
     """The same with every byte moved once by cross-memory attach: how ordinary buffers go between processes."""
-    return floor_us(limits, collective, ranks, size, ("attach",))
+    return limits.floor_us(collective, ranks, size, ("attach",))

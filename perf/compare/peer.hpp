@@ -9,6 +9,7 @@
 // the whole input, everybody else's the one buffer there is.
 #pragma once
 
+#include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ struct Options {
   double size_us = 300000;           // what all batches of one size may take
   std::uint64_t max_calls = 100000;  // in one batch
   bool pin = false;                  // rank r to core r (for programs whose launcher cannot)
+  std::string hosts;  // a set of perf/hosts/namespaces: rank r on its host r (likewise)
 };
 
 inline std::vector<std::size_t> parse_sizes(const std::string& text) {
@@ -74,6 +76,8 @@ inline Options parse_options(int argc, char** argv) {
       options.size_us = std::stod(value);
     else if (key == "--max-calls")
       options.max_calls = std::max(1ULL, std::stoull(value));
+    else if (key == "--hosts")
+      options.hosts = value;
     else if (key == "--pin")
       options.pin = value == "1";
     else
@@ -89,6 +93,15 @@ inline void pin_to_core(int core) {
   CPU_ZERO(&cores);
   CPU_SET(core, &cores);
   if (sched_setaffinity(0, sizeof cores, &cores) != 0) std::perror("sched_setaffinity");
+}
+
+/// Moves the calling process to a host of the set.
+inline void enter_host(const std::string& set, int host) {
+  const std::string path = "/run/netns/" + set + "-" + std::to_string(host);
+  const int space = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (space < 0 || setns(space, CLONE_NEWNET) != 0)
+    throw std::runtime_error("cannot enter " + path);
+  close(space);
 }
 
 /// Memory as any user has it: from the heap, every page touched; aligned as sluice-perf's.

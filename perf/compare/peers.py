@@ -22,6 +22,7 @@ PROGRAMS = {  # program: (compiler, source, libraries)
     "peer_mpich": ("mpicxx.mpich", "mpi_peer.cpp", []),
     "peer_gloo": ("g++", "gloo_peer.cpp", ["-lgloo", "-lpthread"]),
     "limits": ("g++", "limits.cpp", ["-lpthread"]),
+    "wire_limits": ("g++", "wire_limits.cpp", []),
 }
 UCX = ["--mca", "opal_common_ucx_tls", "any", "--mca", "opal_common_ucx_devices", "any", "--mca", "pml", "ucx"]
 MPICH_OVERSUBSCRIBED_MAX_BYTES = 256 << 10
@@ -210,12 +211,18 @@ class Sluice(Peer):
                 runs.append({"class": klass, "sizes": [size]})
         return runs
 
+    def start(self, collective, ranks):
+        """The command up to what is measured."""
+        return [str(SLUICE_PERF), collective, self.ranks_flag, str(ranks)]
+
+    def iterations(self, ranks):
+        """For each class of sizes: one of sluice-perf's seven batches is about as long as a peer's."""
+        return (14000, 2100, 140, 14) if bound(ranks) else (2100, 350, 35, 7)
+
     def command(self, collective, ranks, run, json_file):
-        """One of sluice-perf's seven batches is about as long as a peer's."""
-        sizes = run["sizes"]
+        sizes, iterations = run["sizes"], self.iterations(ranks)[run["class"]]
         factor = sizes[1] // sizes[0] if len(sizes) > 1 else 2
-        iterations = ((14000, 2100, 140, 14) if bound(ranks) else (2100, 350, 35, 7))[run["class"]]
-        return [str(SLUICE_PERF), collective, self.ranks_flag, str(ranks), "-b", str(sizes[0]), "-e", str(sizes[-1]),
+        return [*self.start(collective, ranks), "-b", str(sizes[0]), "-e", str(sizes[-1]),
                 "-f", str(factor), "-d", "float", "-o", "sum", "-n", str(iterations),
                 "-w", str(max(2, iterations // 20)), "-c", "1", "--memory", self.memory, "--json", str(json_file),
                 "--in-place-only" if collective == "broadcast" else "--out-of-place-only"]
@@ -259,5 +266,6 @@ def example_commands(peers, effort):
             command = peer.command("COLLECTIVE", 2, {"class": 0, "sizes": [4, 16, 4096]}, "FILE")
         else:
             command = [*peer.command(2, effort)[0], "--collective", "COLLECTIVE", "--sizes", "4,16,..."]
-        lines.append(f"{peer.name}: {shlex.join(command).replace(str(ROOT) + '/', '')}")
+        text = shlex.join(command).replace(str(ROOT) + "/", "")
+        lines.append(f"{peer.name}: " + re.sub(r"\bsluice-\d+", "SET", text))  # of hosts: another one in every run
     return lines

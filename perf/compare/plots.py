@@ -8,12 +8,11 @@ matplotlib.rcParams.update({"svg.hashsalt": "sluice", "svg.fonttype": "none", "f
 from matplotlib import pyplot  # noqa: E402  (after the choice of back end)
 
 from claims import size_text  # noqa: E402
-from limits import floor_us  # noqa: E402
 
 OURS = {"sluice": ("#0b57d0", "-", "o"), "sluice-registered": ("#12a4af", "-", "s"),
         "sluice-threads": ("#7b4fd0", "--", "^")}
 OTHERS = {"openmpi": ("#d9730d", "-"), "openmpi-ucx": ("#b3261e", "--"), "mpich": ("#8a6d3b", "-."),
-          "gloo": ("#8c8c8c", ":")}
+          "openmpi-a": ("#d9730d", "--"), "mpich-a": ("#8a6d3b", "--"), "gloo": ("#8c8c8c", ":")}
 
 
 def bus_factor(collective, ranks):
@@ -37,12 +36,13 @@ def lines_of(table, limits, collective, ranks):
         points = [(size, table.time_us(collective, ranks, size, peer)) for size in sizes]
         yield table.header["titles"][peer], style(peer), [point for point in points if point[1]]
     if limits:
-        floors = [(size, floor_us(limits, collective, ranks, size)) for size in sizes]
-        yield ("limit of the machine", {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.2, "zorder": 1},
+        floors = [(size, limits.floor_us(collective, ranks, size)) for size in sizes]
+        yield (limits.title, {"color": "black", "linestyle": (0, (4, 3)), "linewidth": 1.2, "zorder": 1},
                [point for point in floors if point[1]])
 
 
 def draw(table, limits, collective, ranks, path):
+    """`path` is where the plot goes; its title says what the header's "where" adds to the machine."""
     figure, (times, bandwidths) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     factor = bus_factor(collective, ranks)
     for label, look, points in lines_of(table, limits, collective, ranks):
@@ -58,7 +58,8 @@ def draw(table, limits, collective, ranks, path):
         axes.grid(True, which="major", color="#dddddd", linewidth=0.6)
     times.legend(frameon=False, fontsize=8)
     machine = table.header["machine"]
-    figure.suptitle(f"{collective}, {ranks} ranks, fp32 — {machine['cpu']}, {machine['cores']} cores, "
+    where = table.header.get("where", "")
+    figure.suptitle(f"{collective}, {ranks} ranks{where}, fp32 — {machine['cpu']}, {machine['cores']} cores, "
                     f"{table.header['date']}", fontsize=10)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

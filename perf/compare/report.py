@@ -1,10 +1,15 @@
-"""The report: docs/performance/compare.md and one plot for each collective and rank count."""
+"""The reports: a page for each comparison, and one plot for each of its collectives and rank counts."""
+
+import sys
 
 import claims
-import plots
 from claims import size_text
-from limits import floor_us
 from table import OURS, RANGES
+
+try:
+    import plots
+except ImportError as missing:
+    sys.exit(f"compare: the plots need Debian's python3-matplotlib ({missing})")
 
 
 def time_text(us):
@@ -38,7 +43,7 @@ def times_table(table, limits, collective, ranks):
              "|" + "---:|" * (len(peers) + 3)]
     for size in table.sizes(collective, ranks):
         best = table.best_other(collective, ranks, size)
-        floor = floor_us(limits, collective, ranks, size) if limits else None
+        floor = limits.floor_us(collective, ranks, size) if limits else None
         cells = [cell_text(table, (collective, ranks, size, peer), best) for peer in peers]
         lines.append(f"| {size_text(size)} | " + " | ".join(cells) +
                      f" | {time_text(floor) if floor else '-'}"
@@ -47,37 +52,45 @@ def times_table(table, limits, collective, ranks):
 
 
 def means_table(table):
-    lines = ["| collective | ranks | " + " | ".join(title for title, _ in RANGES) +
-             " | registered against ordinary, >= 64 KiB |", "|---|---:|" + "---:|" * (len(RANGES) + 1)]
-    for collective, ranks in table.combinations():
-        means = [ratio_text(table.mean_speedup(collective, ranks, test)) for _, test in RANGES]
-        lines.append(f"| {collective} | {ranks} | " + " | ".join(means) +
-                     f" | {ratio_text(table.registered_gain(collective, ranks))} |")
+    columns = [(title, lambda *key, test=test: table.mean_speedup(*key, test)) for title, test in RANGES]
+    if OURS + "-registered" in table.header["ours"]:
+        columns.append(("registered against ordinary, >= 64 KiB", table.registered_gain))
+    lines = ["| collective | ranks | " + " | ".join(title for title, _ in columns) + " |",
+             "|---|---:|" + "---:|" * len(columns)]
+    for key in table.combinations():
+        means = [ratio_text(mean(*key)) for _, mean in columns]
+        lines.append(f"| {key[0]} | {key[1]} | " + " | ".join(means) + " |")
     return lines
 
 
-def introduction(table):
+def facts(table):
+    """What was measured when, on what."""
     header = table.header
     machine = header["machine"]
     return [
-        "# Sluice beside Open MPI, MPICH and Gloo", "",
-        "Written by `perf/compare/run`; change nothing here by hand. How it measures: "
-        "[performance.md](../performance.md).", "",
         f"* Machine: {header['host']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory']}, "
         f"{machine['system']}.",
         f"* Date: {header['date']} {header['time']}, commit {header['commit']}, command `{header['command']}`, "
         f"{header['rounds']} rounds, {header.get('minutes', '?')} minutes.",
-        f"* Versions: {', '.join(dict.fromkeys(header['versions'].values()))}.", "",
-        "fp32 sum, ordinary buffers unless it says registered, out of place (broadcast: one buffer, as MPI has it). "
-        "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
-        "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
-        "whole input. The fastest of the other libraries is bold; the last column is its time over ours. "
-        "`limit` is the time of one flag between two cores and of the copies that cannot be avoided.", "",
-        "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "
-        "five times slower than another library. "
-        "`-`: not measured. More ranks than cores make MPICH wait for scheduler quanta, milliseconds a step: "
-        "it then gets single calls, up to 256 KiB.", "",
+        f"* Versions: {', '.join(dict.fromkeys(header['versions'].values()))}.",
+        *([f"* Note: {header['note']}"] if header.get("note") else []), "",
     ]
+
+
+HOW_TO_READ = [
+    "fp32 sum, ordinary buffers unless it says registered, out of place (broadcast: one buffer, as MPI has it). "
+    "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
+    "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
+    "whole input. The fastest of the other libraries is bold; the last column is its time over ours.", "",
+    "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "
+    "five times slower than another library. `-`: not measured.", "",
+]
+
+
+def means(table):
+    if OURS not in table.header["ours"]:
+        return []
+    return ["## How many times faster than the best other library, geometric means", "", *means_table(table), ""]
 
 
 def complaints(table):
@@ -90,17 +103,62 @@ def complaints(table):
     return lines + [""]
 
 
-def write(table, limits, folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = introduction(table)
-    if OURS in table.header["ours"]:
-        lines += ["## How many times faster than the best other library, geometric means", "", *means_table(table), "",
-                  "## Claims", "", *claims.as_markdown(claims.check(table, limits)), ""]
-    lines += complaints(table)
+def cells(table, limits, folder, prefix=""):
+    """Every table of times, with its plot."""
+    lines = []
     for collective, ranks in table.combinations():
-        name = f"{collective}-{ranks}.svg"
+        name, where = f"{prefix}{collective}-{ranks}.svg", table.header.get("where", "")
         plots.draw(table, limits, collective, ranks, folder / name)
-        lines += [f"## {collective}, {ranks} ranks", "", *times_table(table, limits, collective, ranks), "",
-                  f"![{collective} over {ranks} ranks: time and bus bandwidth against size]({name})", ""]
-    lines += ["## Commands", "", "For two ranks:", "", "```", *table.header["commands"], "```", ""]
-    (folder / "compare.md").write_text("\n".join(lines), encoding="utf-8")
+        lines += [f"## {collective}, {ranks} ranks{where}", "", *times_table(table, limits, collective, ranks), "",
+                  f"![{collective} over {ranks} ranks{where}: time and bus bandwidth against size]({name})", ""]
+    return lines
+
+
+def commands(table):
+    return ["## Commands", "", "For two ranks:", "", "```", *table.header["commands"], "```", ""]
+
+
+def write_page(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def write_one_host(table, limits, results, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "# Sluice beside Open MPI, MPICH and Gloo", "",
+        "Written by `perf/compare/run`; change nothing here by hand. How it measures: "
+        "[performance.md](../performance.md).", "", *facts(table), *HOW_TO_READ,
+        "More ranks than cores make MPICH wait for scheduler quanta, milliseconds a step: it then gets single calls, up "
+        "to 256 KiB. `limit` is the time of one flag between two cores and of the copies that cannot be avoided.", "",
+        *means(table)]
+    if OURS in table.header["ours"]:
+        lines += ["## Claims", "", *claims.as_markdown(results), ""]
+    write_page(folder / "compare.md",
+               [*lines, *complaints(table), *cells(table, limits, folder), *commands(table)])
+
+
+def links_measured(table, limits):
+    """The rates of the links themselves."""
+    rates = [f"rail {rail} {rate * 8e3:.0f} Mbit/s" for rail, rate in limits.rates_gbs().items()]
+    one_way, exchange = limits.time_us("one_way", 8), limits.time_us("exchange", 8)
+    if not rates or not one_way:
+        return []
+    return [f"iperf3, one connection: {', '.join(rates)}. 8 bytes over TCP with both ends polling: {one_way:.2f} us "
+            f"one way, {exchange:.2f} us for an exchange.", ""]
+
+
+def write_hosts(parts, results, folder):
+    """`parts`: (name, table, limits) for each kind of links."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["# Sluice beside Open MPI, MPICH and Gloo, between hosts", "",
+             "Written by `perf/compare/run --hosts`; change nothing here by hand. How it measures: "
+             "[performance.md](../performance.md). What the hosts are: [hosts.md](../hosts.md).", "", *HOW_TO_READ,
+             "One rank on each host. `limit`, on links without a limit: what two processes need that send each other as "
+             "many bytes as every rank must, over one TCP connection, and do nothing else; on limited links: those "
+             "bytes at iperf3's rate.", "", "## Claims", "", *claims.as_markdown(results), ""]
+    for name, table, limits in parts:
+        title = table.header["where"].lstrip(", ")
+        lines += [f"# {title[0].upper()}{title[1:]}", "", *facts(table), *links_measured(table, limits),
+                  *complaints(table), *cells(table, limits, folder, f"hosts-{name}-"), *commands(table)]
+    write_page(folder / "hosts.md", lines)

@@ -58,6 +58,8 @@ class Fabric : public Links {
   /// Leaves the operation; by one thread, after the schedule. Returns how many epochs it took: more
   /// than one only when its steps outgrew the bits of a lane.
   SLUICE_FN std::uint64_t end() {
+    // Nobody waits for this; it is on the line that begin() has just written.
+    port::store_relaxed(&header(rank()).records[epoch_ % kRecords].ended, epoch_);
     const std::uint64_t carried = steps_ >> kStepBits;
     if (carried == 0) return 1;
     for (std::uint64_t* used :

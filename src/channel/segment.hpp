@@ -69,8 +69,29 @@ struct alignas(64) OperationRecord {
   std::uint64_t
       call;  // packed: collective, type, operator, algorithm (src/communicator/operation.hpp)
   std::uint64_t root;
+  std::uint64_t ended = 0;  // the epoch again, once its owner has left it
 };
 inline constexpr std::uint64_t kRecords = 64;
+
+/// The wait that a rank is in, once it has lasted long, for whoever looks from outside: no rank
+/// reads it.
+struct alignas(kPollSpacing) WaitNote {
+  std::uint64_t turn;      // odd while the others are being written
+  std::uint64_t since_ns;  // CLOCK_MONOTONIC; 0: no long wait
+  std::uint64_t peer;      // who is waited for
+  std::uint64_t expected;
+  std::uint64_t seen;           // at the last look
+  std::uint64_t segment_ranks;  // for how many ranks the word's segment is; 0: it is in none
+  std::uint64_t offset;         // of the word in that segment
+};
+
+/// The first error of the communicator on this rank, for whoever looks from outside.
+struct alignas(kPollSpacing) ErrorNote {
+  static constexpr std::uint64_t kTextWords = 31;
+
+  std::uint64_t code;              // an Errc; released last
+  std::uint64_t text[kTextWords];  // the beginning of its sentence, padded with zeros
+};
 
 /// One slot of a link: header and up to kDataBytes of a message. A short message travels in the
 /// header's line.
@@ -107,6 +128,8 @@ struct SegmentHeader {
   std::uint64_t rank;
   std::uint64_t
       probe;  // a random value that peers read by cross-memory attach to see whether they may
+  std::uint64_t communicator;  // a random number, the same on all of its ranks
+  std::uint64_t pid;           // of the owner, as it sees itself
   alignas(
       64) std::uint64_t sleepers;  // of the first rank's segment: ranks asleep in this communicator
   Doorbell doorbell;
@@ -114,9 +137,13 @@ struct SegmentHeader {
   Lane lanes[kLaneCount];
   Exposure exposures[2];
   OperationRecord records[kRecords];
+  WaitNote wait;
+  ErrorNote error;
 };
 
-inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650001;  // "sluice", layout 1
+inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650002;  // "sluice", layout 2
+/// What the memory of a segment is called: by this, sluice-top finds it.
+inline constexpr const char* kSegmentLabel = "segment";
 
 /// Largest message that goes as packets.
 inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;

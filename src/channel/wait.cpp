@@ -12,8 +12,8 @@ namespace {
 // futex wake across idle cores of a virtual machine costs tens of microseconds. So: yield for a
 // millisecond, then sleep.
 constexpr auto kYieldFor = std::chrono::milliseconds(1);
-// Looking at a peer's flight record takes its cache line; once a millisecond is cheap and soon
-// enough.
+// Looking at a peer's flight record takes its cache line, and writing one's own takes time; once a
+// millisecond is cheap and soon enough.
 constexpr auto kLookEvery = std::chrono::milliseconds(1);
 // The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the
 // clock.
@@ -60,10 +60,20 @@ void Patience::rest_briefly() noexcept {
     sched_yield();
 }
 
+void Patience::begin_note(const std::uint64_t* word, std::uint64_t target) noexcept {
+  if (state_.note == nullptr) return;
+  const auto since = std::chrono::nanoseconds(start_.time_since_epoch()).count();
+  const LongWait wait{word, target, port::load_relaxed(word), peer_,
+                      static_cast<std::uint64_t>(since)};
+  state_.note(state_.context, &wait);
+  noted_ = true;
+}
+
 bool Patience::over(Clock::time_point now, const std::uint64_t* word,
                     std::uint64_t target) noexcept {
   if (now >= next_look_) {
     next_look_ = now + kLookEvery;
+    begin_note(word, target);
     if (state_.contradicts != nullptr && state_.contradicts(state_.context, peer_)) {
       // Looked at again: the peer may have raised it and gone on, or left, since.
       const std::uint64_t seen = port::load_acquire(word);

@@ -31,6 +31,15 @@ struct WaitFailure {
   std::uint64_t seen;      // the value found, or the peer's signature
 };
 
+/// A wait that has lasted a millisecond or more.
+struct LongWait {
+  const std::uint64_t* word;
+  std::uint64_t expected;
+  std::uint64_t seen;
+  std::int32_t peer;
+  std::uint64_t since_ns;  // CLOCK_MONOTONIC
+};
+
 /// The state of one rank's waits. Lives where the waiting threads can write and the host can read.
 struct WaitState {
   std::uint64_t abort_word = 0;  // any thread sets it, never cleared
@@ -41,6 +50,8 @@ struct WaitState {
   /// Host only, called from slow waits: tells whether `peer` has made a call that does not fit
   /// ours.
   bool (*contradicts)(void* context, std::int32_t peer) = nullptr;
+  /// Host only: told of a long wait every millisecond or so, and with null when it is over.
+  void (*note)(void* context, const LongWait* wait) = nullptr;
   void* context = nullptr;
   /// Host only: takes in what peers across a port have sent; where all peers are mapped it is null.
   /// With `sleep` it may wait some milliseconds for something to come. False when `peer` is not

@@ -57,7 +57,8 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
                             fmt::ptr(buffer)));
   SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
   const auto ranks = static_cast<std::size_t>(impl.size());
-  SLUICE_TRY_ASSIGN(const Window counters, impl.allocate(2 * ranks * sizeof(Counter)));
+  SLUICE_TRY_ASSIGN(const Window counters,
+                    impl.allocate(2 * ranks * sizeof(Counter), "semaphores"));
   SLUICE_TRY_ASSIGN(const auto all_counters, impl.share(counters, "semaphores"));
   const auto counter = [&](std::size_t owner, std::size_t index) {
     return &reinterpret_cast<Counter*>(all_counters[owner].base)[index].value;

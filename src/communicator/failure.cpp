@@ -7,19 +7,11 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "channel/doorbell.hpp"
+#include "communicator/flight_notes.hpp"
 #include "communicator/impl.hpp"
 
 namespace sluice {
 namespace {
-
-/// A peer may be writing its record meanwhile, so a copy is taken word by word.
-OperationRecord copy_of(const OperationRecord& entry) {
-  return {.epoch = port::load_relaxed(&entry.epoch),
-          .signature = port::load_relaxed(&entry.signature),
-          .count = port::load_relaxed(&entry.count),
-          .call = port::load_relaxed(&entry.call),
-          .root = port::load_relaxed(&entry.root)};
-}
 
 std::string kind_text(std::uint64_t kind) {
   return is_message(kind) ? fmt::format("a message of {}", name(static_cast<DataType>(kind & 0xff)))
@@ -63,14 +55,15 @@ std::string Communicator::Impl::whereabouts(int peer) const {
   if (started == kLeft) return "has left the communicator";
   if (started == kOut) return "has met an error";
   if (started == 0) return "has not called a collective yet";
-  return fmt::format("last began {}", describe(copy_of(header(peer).records[started % kRecords])));
+  return fmt::format("last began {}",
+                     describe(read_record(header(peer).records[started % kRecords])));
 }
 
 std::uint64_t Communicator::Impl::first_difference(int peer) const {
   const std::uint64_t oldest = current_.epoch < kRecords ? 1 : current_.epoch - kRecords + 1;
   for (std::uint64_t epoch = oldest; epoch <= current_.epoch; ++epoch) {
-    const OperationRecord mine = copy_of(header(rank()).records[epoch % kRecords]);
-    const OperationRecord theirs = copy_of(header(peer).records[epoch % kRecords]);
+    const OperationRecord mine = read_record(header(rank()).records[epoch % kRecords]);
+    const OperationRecord theirs = read_record(header(peer).records[epoch % kRecords]);
     if (mine.epoch == epoch && theirs.epoch == epoch && mine.signature != theirs.signature)
       return epoch;
   }
@@ -87,8 +80,8 @@ std::string Communicator::Impl::mismatch_text(const std::string& me) const {
   if (epoch == 0)
     return fmt::format("{}: rank {} will not take part: it {}", me, peer, whereabouts(peer));
   return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank(),
-                     describe(copy_of(header(rank()).records[epoch % kRecords])), peer,
-                     describe(copy_of(header(peer).records[epoch % kRecords])));
+                     describe(read_record(header(rank()).records[epoch % kRecords])), peer,
+                     describe(read_record(header(peer).records[epoch % kRecords])));
 }
 
 /// When a peer has left that called what this rank called, it left because of an error: the news is
@@ -188,13 +181,18 @@ Status Communicator::Impl::reason(const std::string& doing) {
   return error();  // whoever set the abort word has left the reason
 }
 
+void Communicator::Impl::keep_error(Status status, const std::string& text) {
+  error_ = status;
+  error_text_ = text;
+  write_error(header(rank()).error, status.code(), text);
+  log::error("{}: {}", name(status.code()), text);
+}
+
 Status Communicator::Impl::end(Errc code, const char* what, std::string text) {
   {
     const std::lock_guard lock(error_mutex_);
     if (error_.ok()) {
-      error_ = Status(code, what);
-      error_text_ = text;
-      log::error("{}: {}", name(code), text);
+      keep_error(Status(code, what), text);
       bootstrap_->send_abort(code, text);
     }
   }
@@ -220,13 +218,11 @@ void Communicator::Impl::on_event(const Bootstrap::Event& event) {
   {
     const std::lock_guard lock(error_mutex_);
     if (event.kind == Bootstrap::Event::Kind::kLost) lost_.insert(event.rank);
-    if (error_.ok()) {
-      error_ =
+    if (error_.ok())
+      keep_error(
           Status(event.code, event.kind == Bootstrap::Event::Kind::kLost ? "a rank was lost"
-                                                                         : "reported by a peer");
-      error_text_ = event.text;
-      log::error("{}: {}", name(event.code), event.text);
-    }
+                                                                         : "reported by a peer"),
+          event.text);
   }
   port::store_release(&waits_->abort_word, 1);
   ring(*waits_->doorbell);

@@ -133,6 +133,28 @@ void Communicator::Impl::locate_buffers(const Call& call) {
   }
 }
 
+void Communicator::Impl::note_wait(void* self, const LongWait* wait) {
+  const auto& impl = *static_cast<const Impl*>(self);
+  if (!impl.fabric_.is_set_up()) return;  // the links are being measured
+  WaitNote& note = impl.header(impl.rank()).wait;
+  if (wait == nullptr) return clear_wait(note);
+  write_wait(note, *wait, impl.place_of(*wait));
+}
+
+WordPlace Communicator::Impl::place_of(const LongWait& wait) const {
+  WordPlace place;
+  const auto look = [&](const FabricPeer& owner, std::uint64_t bytes, std::uint64_t ranks) {
+    const std::uint64_t offset = reinterpret_cast<std::uintptr_t>(wait.word) -
+                                 reinterpret_cast<std::uintptr_t>(owner.segment);
+    if (offset < bytes) place = {.segment_ranks = ranks, .offset = offset};
+  };
+  const SegmentLayout whole = fabric_.layout(), within{neighbours_.size()};
+  for (const FabricPeer& peer : peers_)  // of one across a port only the header is here, as a copy
+    look(peer, peer.across ? sizeof(SegmentHeader) : whole.bytes(), whole.ranks);
+  for (const FabricPeer& neighbour : neighbours_) look(neighbour, within.bytes(), within.ranks);
+  return place;
+}
+
 void Communicator::Impl::withdraw(std::uint64_t region_id) {
   const std::lock_guard lock(withdraw_mutex_);
   Withdrawn& withdrawn = header(rank()).withdrawn;
@@ -141,9 +163,9 @@ void Communicator::Impl::withdraw(std::uint64_t region_id) {
   port::store_release(&withdrawn.count, count + 1);  // pairs with forget_withdrawn()
 }
 
-Result<Window> Communicator::Impl::allocate(std::uint64_t bytes) {
-  if (auto* shm = std::get_if<transport::Shm>(&transport_)) return shm->allocate(bytes);
-  return std::get<transport::Loopback>(transport_).allocate(bytes);
+Result<Window> Communicator::Impl::allocate(std::uint64_t bytes, const char* label) {
+  if (auto* shm = std::get_if<transport::Shm>(&transport_)) return shm->allocate(bytes, label);
+  return std::get<transport::Loopback>(transport_).allocate(bytes, label);
 }
 
 }  // namespace sluice

@@ -14,6 +14,7 @@
 #include "algorithms/send_receive/exchange.hpp"
 #include "bootstrap/bootstrap.hpp"
 #include "channel/fabric.hpp"
+#include "communicator/flight_notes.hpp"
 #include "communicator/operation.hpp"
 #include "communicator/peer_memory.hpp"
 #include "communicator/remote_peers.hpp"
@@ -93,8 +94,8 @@ class Communicator::Impl {
 
   Doorbell& doorbell_of(int rank) const { return header(rank).doorbell; }
 
-  /// Memory for the semaphores of user channels (src/communicator/channels.cpp).
-  Result<Window> allocate(std::uint64_t bytes);
+  /// Memory that share() can show: segments, the semaphores of user channels (channels.cpp).
+  Result<Window> allocate(std::uint64_t bytes, const char* label);
   /// Shows `window` to all ranks and opens theirs; [rank] is one's own. Of peers on other hosts
   /// nothing is opened: their window is empty.
   Result<std::vector<Window>> share(Window window, const char* what);
@@ -136,8 +137,14 @@ class Communicator::Impl {
   std::string mismatch_text(const std::string& me) const;
   void await_reason() const;
   Status end(Errc code, const char* what, std::string text);
+  /// The communicator's first error; with error_mutex_ held.
+  void keep_error(Status status, const std::string& text);
   static bool contradicts(void* self, std::int32_t peer);
   static bool take_in(void* self, std::int32_t peer, bool sleep);
+  /// For whoever looks from outside: the long wait that this rank is in, or with null that it is in
+  /// none.
+  static void note_wait(void* self, const LongWait* wait);
+  WordPlace place_of(const LongWait& wait) const;
   void on_event(const Bootstrap::Event& event);
   void withdraw(std::uint64_t region_id);
 

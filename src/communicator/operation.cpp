@@ -4,6 +4,10 @@
 
 namespace sluice {
 
+std::string label(const OperationRecord& record) {
+  return fmt::format("{} #{}", name(static_cast<Collective>(record.call & 0xff)), record.epoch);
+}
+
 std::string describe(const OperationRecord& record) {
   const auto collective = static_cast<Collective>(record.call & 0xff);
   const auto type = static_cast<DataType>(record.call >> 8 & 0xff);
@@ -21,8 +25,7 @@ std::string describe(const OperationRecord& record) {
     case Collective::kScatter: details += fmt::format(", root {}", record.root); break;
     default: break;
   }
-  return fmt::format("{} #{}{}{}{}", name(collective), record.epoch, details.empty() ? "" : " (",
-                     details, details.empty() ? "" : ")");
+  return details.empty() ? label(record) : fmt::format("{} ({})", label(record), details);
 }
 
 }  // namespace sluice

@@ -126,6 +126,9 @@ inline void note(const Call& call, std::uint64_t epoch, OperationRecord& record)
   record.root = static_cast<std::uint64_t>(call.root);
 }
 
+/// "all_reduce #12".
+std::string label(const OperationRecord& record);
+
 /// "all_reduce #12 (count 1024, float, sum)".
 std::string describe(const OperationRecord& record);
 

@@ -57,7 +57,10 @@ std::string Setup::host_identity(WantedTransport wanted) const {
 
 Status Setup::meet() {
   SLUICE_TRY_ASSIGN(const WantedTransport wanted, wanted_transport(impl_.options_.transport));
+  std::uint64_t communicator = 0;
+  randombytes_buf(&communicator, sizeof communicator);
   const Hello mine{topology::process_identity(),
+                   communicator,
                    getpid(),
                    wanted,
                    hash_of(impl_.options_.algorithm),
@@ -112,12 +115,15 @@ Status Setup::make_segment() {
                               [](std::uint64_t id) { return Registry::instance().duplicate(id); }));
     impl_.transport_.emplace<transport::Shm>(std::move(shm));
   }
-  SLUICE_TRY_ASSIGN(const Window window, impl_.allocate(layout().bytes()));
+  SLUICE_TRY_ASSIGN(const Window window, impl_.allocate(layout().bytes(), kSegmentLabel));
   auto& header = *reinterpret_cast<SegmentHeader*>(window.base);
-  header.magic = kSegmentMagic;
   header.ranks = layout().ranks;
   header.rank = static_cast<std::uint64_t>(rank());
   randombytes_buf(&header.probe, sizeof header.probe);
+  header.communicator = hello(0).communicator;
+  header.pid = static_cast<std::uint64_t>(getpid());
+  // Pairs with read_flight(): whoever finds the number finds the rest.
+  port::store_release(&header.magic, kSegmentMagic);
   segment_ = window;
   return {};
 }
@@ -143,7 +149,7 @@ Status Setup::open_segments() {
 Status Setup::open_segments_within() {
   if (!spread()) return {};
   const SegmentLayout layout{neighbours().size()};
-  SLUICE_TRY_ASSIGN(const Window own, impl_.allocate(layout.bytes()));
+  SLUICE_TRY_ASSIGN(const Window own, impl_.allocate(layout.bytes(), "host-segment"));
   SLUICE_TRY_ASSIGN(const auto windows, impl_.share(own, "segment within the host"));
   for (const int r : neighbours()) {
     const Window& window = windows[static_cast<std::size_t>(r)];
@@ -203,6 +209,7 @@ void Setup::wire_fabric() {
   // every spin keeps the peer that is waited for from running.
   waits.spins = ranks_per_core(impl_.hosts_.host_of(rank())) <= 1 ? 4000 : 32;
   waits.contradicts = &Communicator::Impl::contradicts;
+  waits.note = &Communicator::Impl::note_wait;
   waits.context = &impl_;
   waits.doorbell = &impl_own_header().doorbell;
   waits.sleepers = &impl_.header(neighbours().front()).sleepers;

@@ -28,6 +28,7 @@ class Setup {
   /// What a rank says of itself first: these fields, then the identity of its host.
   struct Hello {
     std::uint64_t process;
+    std::uint64_t communicator;  // a random number; rank 0's is the communicator's
     std::int32_t pid;
     std::uint32_t transport;  // a WantedTransport
     std::uint64_t algorithm_hash;

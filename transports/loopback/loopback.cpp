@@ -1,10 +1,8 @@
 #include "transports/loopback/loopback.hpp"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -12,18 +10,6 @@
 #include "base/error.hpp"
 
 namespace sluice::transport {
-
-class loopback::Memory {
- public:
-  explicit Memory(Window window) : window_(window) {}
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  ~Memory() { munmap(window_.base, window_.bytes); }
-  Window window() const { return window_; }
-
- private:
-  Window window_;
-};
 
 namespace {
 
@@ -37,7 +23,7 @@ struct BlobFields {
 struct Board {
   std::mutex mutex;
   std::uint64_t last_id = 0;
-  std::map<std::uint64_t, std::weak_ptr<loopback::Memory>> published;
+  std::map<std::uint64_t, std::weak_ptr<SharedMemory>> published;
 };
 
 Board& board() {
@@ -48,22 +34,15 @@ Board& board() {
 
 }  // namespace
 
-Result<Window> Loopback::allocate(std::uint64_t bytes) {
-  if (bytes == 0)
-    return fail(Errc::kInvalidArgument, "allocate: 0 bytes", "loopback: cannot allocate 0 bytes");
-  // Mapped, not new: pages that no rank touches cost nothing.
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED)
-    return fail_os("mmap failed", fmt::format("loopback: cannot allocate {} bytes", bytes), errno);
-  const Window window{static_cast<std::byte*>(base), bytes};
-  owned_.push_back(std::make_shared<loopback::Memory>(window));
-  return window;
+Result<Window> Loopback::allocate(std::uint64_t bytes, const char* label) {
+  SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, label));
+  owned_.push_back(std::make_shared<SharedMemory>(std::move(memory)));
+  return Window{owned_.back()->data(), bytes};
 }
 
 Result<Blob> Loopback::publish(Window window) {
   for (const auto& memory : owned_) {
-    if (memory->window().base != window.base || memory->window().bytes != window.bytes) continue;
+    if (memory->data() != window.base || memory->bytes() != window.bytes) continue;
     const std::lock_guard lock(board().mutex);
     const BlobFields fields{static_cast<std::uint64_t>(getpid()), ++board().last_id, window.bytes};
     board().published[fields.id] = memory;
@@ -88,11 +67,11 @@ Result<loopback::Remote> Loopback::open(std::span<const std::byte> blob, Deadlin
   const std::lock_guard lock(board().mutex);
   const auto found = board().published.find(fields.id);
   auto memory = found == board().published.end() ? nullptr : found->second.lock();
-  if (memory == nullptr || memory->window().bytes != fields.bytes)
+  if (memory == nullptr || memory->bytes() != fields.bytes)
     return fail(
         Errc::kInvalidArgument, "open: nothing published",
         fmt::format("loopback: nothing of {} bytes is published as {}", fields.bytes, fields.id));
-  const Window window = memory->window();
+  const Window window{memory->data(), memory->bytes()};
   return Remote{std::move(memory), window};
 }
 

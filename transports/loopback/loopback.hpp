@@ -1,4 +1,5 @@
-// Loopback: the ranks are threads of one process, so their memory is one another's already.
+// Loopback: the ranks are threads of one process, so their memory is one another's already. It is
+// an anonymous file (memfd) all the same, so that sluice-top can look at it from outside.
 #pragma once
 
 #include <cstddef>
@@ -7,15 +8,15 @@
 #include <span>
 #include <vector>
 
+#include "memory/region.hpp"
 #include "transports/mapped_datapath.hpp"
 #include "transports/transport.hpp"
 
 namespace sluice::transport {
 
 namespace loopback {
-class Memory;  // one allocation; lives until its owner and all who opened it are done
 struct Remote {
-  std::shared_ptr<Memory> memory;
+  std::shared_ptr<SharedMemory> memory;  // lives until its owner and all who opened it are done
   Window window;
 };
 }  // namespace loopback
@@ -26,7 +27,8 @@ class Loopback : public MappedDatapath<loopback::Remote> {
   static constexpr const char* kName = "loopback";
   static constexpr std::uint32_t kCapabilities = kMapped | kOrdered;
 
-  Result<Window> allocate(std::uint64_t bytes);
+  /// `label` shows in /proc: SharedMemory::create().
+  Result<Window> allocate(std::uint64_t bytes, const char* label = "memory");
   Result<Blob> publish(Window window);
   Result<Remote> open(std::span<const std::byte> blob, Deadline deadline);
   void close() noexcept;
@@ -36,7 +38,7 @@ class Loopback : public MappedDatapath<loopback::Remote> {
   ~Loopback() { close(); }
 
  private:
-  std::vector<std::shared_ptr<loopback::Memory>> owned_;
+  std::vector<std::shared_ptr<SharedMemory>> owned_;
   std::vector<std::uint64_t> published_;
 };
 static_assert(Transport<Loopback>);

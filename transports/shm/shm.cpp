@@ -38,8 +38,8 @@ Result<Shm> Shm::start(const DescriptorKey& key, DescriptorServer::Resolver reso
   return Shm(key, std::move(server));
 }
 
-Result<Window> Shm::allocate(std::uint64_t bytes) {
-  SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, "sluice-segment"));
+Result<Window> Shm::allocate(std::uint64_t bytes, const char* label) {
+  SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, label));
   if (bytes <= kPopulatedBytes) SLUICE_TRY(memory.populate());
   owned_.push_back(std::make_shared<SharedMemory>(std::move(memory)));
   return Window{owned_.back()->data(), bytes};

@@ -36,7 +36,8 @@ class Shm : public MappedDatapath<shm::Remote> {
   /// `resolver` serves the ids of registered user memory (Registry).
   static Result<Shm> start(const DescriptorKey& key, DescriptorServer::Resolver resolver = {});
 
-  Result<Window> allocate(std::uint64_t bytes);
+  /// `label` shows in /proc: SharedMemory::create().
+  Result<Window> allocate(std::uint64_t bytes, const char* label = "memory");
   Result<Blob> publish(Window window);
   Result<Remote> open(std::span<const std::byte> blob, Deadline deadline);
   void close() noexcept;

@@ -3,7 +3,7 @@
 
 Installs to a fresh prefix, moves it (an installation must not know where it lies), and there: compiles every
 header alone, builds and runs the consumer through find_package(Sluice) and through pkg-config, and asks
-sluice-perf, when it was built, for its help.
+sluice-perf and sluice-top, when they were built, for their help.
 """
 
 import os
@@ -54,8 +54,9 @@ def main():
         print(run(sys.executable, script, include, "--", compiler, *flags), end="")
         through_find_package(prefix, consumer, compiler, scratch)
         through_pkg_config(prefix, consumer, compiler, scratch)
-        if (prefix / "bin" / "sluice-perf").exists():
-            run(prefix / "bin" / "sluice-perf", "--help")
+        for tool in ("sluice-perf", "sluice-top"):
+            if (prefix / "bin" / tool).exists():
+                run(prefix / "bin" / tool, "--help")
     print("the installation is complete")
 
 

@@ -31,7 +31,7 @@ using Place = std::function<void(int rank)>;
 struct Launch {
   Options options;
   std::vector<std::pair<std::string, std::string>> environment;  // set in the ranks' processes
-  std::vector<int> hosts;  // by rank: those with one number share memory; empty: all do
+  std::vector<int> hosts;             // by rank: those with one number share memory; empty: all do
   std::chrono::seconds deadline{60};  // then all are killed, and who hung is named
   Place place;  // called first in each rank's process; where rank 0 runs, the ranks meet
 };

@@ -18,6 +18,8 @@ constexpr auto kLookEvery = std::chrono::milliseconds(1);
 // The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the
 // clock.
 constexpr std::uint32_t kRoundsPerClock = 8;
+// A look at a port takes as long as so many spins.
+constexpr std::uint32_t kSpinsPerLook = 16;
 
 }  // namespace
 
@@ -52,8 +54,7 @@ void Patience::rest_briefly() noexcept {
   if (state_.take_in == nullptr)
     sched_yield();
   else if (state_.take_in(state_.context, peer_, false)) {
-    // Who shares the core may be the one that is to send.
-    if (rounds_ % kRoundsPerClock == 0) sched_yield();
+    if (rounds_ > state_.spins / kSpinsPerLook) sched_yield();
   } else if (rounds_ < state_.spins)
     port::pause();
   else

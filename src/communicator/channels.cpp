@@ -55,6 +55,12 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
     return fail(Errc::kInvalidArgument, "no buffer",
                 fmt::format("make_channels: rank {} passed {} bytes at {}", impl.rank(), bytes,
                             fmt::ptr(buffer)));
+  for (int r = 0; r < impl.size(); ++r)
+    if (impl.is_across(r))
+      return fail(Errc::kInvalidUsage, "ranks on several hosts",
+                  fmt::format("make_channels: rank {} cannot map memory of rank {}, which is on "
+                              "another host",
+                              impl.rank(), r));
   SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
   const auto ranks = static_cast<std::size_t>(impl.size());
   SLUICE_TRY_ASSIGN(const Window counters,

@@ -92,6 +92,8 @@ class Communicator::Impl {
   /// Says that this rank starts no more operations: kOut or kLeft.
   void leave(std::uint64_t how);
 
+  /// Whether `peer` is on another host.
+  bool is_across(int peer) const { return peers_[static_cast<std::size_t>(peer)].across; }
   Doorbell& doorbell_of(int rank) const { return header(rank).doorbell; }
 
   /// Memory that share() can show: segments, the semaphores of user channels (channels.cpp).
@@ -124,7 +126,6 @@ class Communicator::Impl {
   void leave_operation(std::span<const LinkTransfer> transfers);
   bool may_touch(int peer) const;
   bool is_lost(int peer) const;
-  bool is_across(int peer) const { return peers_[static_cast<std::size_t>(peer)].across; }
   /// Brings what this rank knows of a peer on another host up to date.
   void ask_after(int peer) const {
     if (is_across(peer)) remote_peers_->fetch(peer);

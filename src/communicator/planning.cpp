@@ -86,9 +86,9 @@ NetworkFigures Setup::measure_network_between(int one, int other) {
 Status Setup::plan() {
   CostModel model;
   SLUICE_TRY(find_figures(model));
-  // Of the host that has the most, because all must choose alike.
-  for (int host = 0; host < impl_.hosts_.hosts(); ++host)
-    model.ranks_per_core = std::max(model.ranks_per_core, ranks_per_core(host));
+  // Of the machine that has the most, because all must choose alike.
+  for (int r = 0; r < size(); ++r)
+    model.ranks_per_core = std::max(model.ranks_per_core, ranks_per_core(r));
   std::uint64_t cache = ~0ull;
   for (const Hello& hello : hellos_) cache = std::min(cache, hello.cache_bytes);
   model.hosts = impl_.hosts_.hosts();

@@ -64,6 +64,7 @@ Status Setup::meet() {
                    getpid(),
                    wanted,
                    hash_of(impl_.options_.algorithm),
+                   hash_of(topology::machine_identity()),
                    topology::allowed_cores(),
                    topology::last_level_cache_bytes()};
   SLUICE_TRY_ASSIGN(const auto blobs,
@@ -192,11 +193,15 @@ Status Setup::open_remote_segments() {
   return {};
 }
 
-double Setup::ranks_per_core(int host) const {
-  const std::vector<int>& ranks = impl_.hosts_.ranks_on(host);
+double Setup::ranks_per_core(int r) const {
+  double ranks = 0;
   topology::CoreSet cores;
-  for (const int r : ranks) cores |= hello(r).cores;
-  return static_cast<double>(ranks.size()) / static_cast<double>(cores.count());
+  for (const Hello& each : hellos_) {
+    if (each.machine_hash != hello(r).machine_hash) continue;
+    ++ranks;
+    cores |= each.cores;
+  }
+  return ranks / static_cast<double>(cores.count());
 }
 
 void Setup::wire_fabric() {
@@ -207,7 +212,7 @@ void Setup::wire_fabric() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(impl_.options_.timeout).count());
   // With a core for each rank a spin of some ten microseconds is the quickest wait; without,
   // every spin keeps the peer that is waited for from running.
-  waits.spins = ranks_per_core(impl_.hosts_.host_of(rank())) <= 1 ? 4000 : 32;
+  waits.spins = ranks_per_core(rank()) <= 1 ? 4000 : 32;
   waits.contradicts = &Communicator::Impl::contradicts;
   waits.note = &Communicator::Impl::note_wait;
   waits.context = &impl_;

@@ -32,6 +32,7 @@ class Setup {
     std::int32_t pid;
     std::uint32_t transport;  // a WantedTransport
     std::uint64_t algorithm_hash;
+    std::uint64_t machine_hash;
     topology::CoreSet cores;
     std::uint64_t cache_bytes;
   };
@@ -74,8 +75,8 @@ class Setup {
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();
 
-  /// Ranks of a host for each of their cores.
-  double ranks_per_core(int host) const;
+  /// Ranks that share a machine with `r`, for each of their cores.
+  double ranks_per_core(int r) const;
 
   void wire_fabric();
 

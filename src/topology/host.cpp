@@ -35,13 +35,15 @@ void allow(const CoreSet& cores) {
 
 }  // namespace
 
+std::string machine_identity() { return first_line("/proc/sys/kernel/random/boot_id"); }
+
 std::string host_identity() {
   char name[256] = {};
   gethostname(name, sizeof name - 1);
   // The network namespace counts, because abstract sockets, over which memory is shared, belong to
   // one; the PID namespace, because peers are watched and read by pid.
-  return fmt::format("{}/{}/{}/{}", name, first_line("/proc/sys/kernel/random/boot_id"),
-                     inode("/proc/self/ns/net"), inode("/proc/self/ns/pid"));
+  return fmt::format("{}/{}/{}/{}", name, machine_identity(), inode("/proc/self/ns/net"),
+                     inode("/proc/self/ns/pid"));
 }
 
 std::uint64_t process_identity() {

@@ -16,6 +16,10 @@ using CoreSet = std::bitset<1024>;
 /// otherwise.
 std::string host_identity();
 
+/// The same for all processes that run on the cores of this machine, also those of other hosts in
+/// the sense above (containers).
+std::string machine_identity();
+
 /// A number that no other process that ever lived on this host has, but every thread of this one.
 std::uint64_t process_identity();
 

@@ -114,6 +114,22 @@ TEST(AcrossHosts, split_makes_communicators_of_any_ranks) {
             "");
 }
 
+TEST(AcrossHosts, user_channels_say_that_they_cannot_reach) {
+  Launch launch;
+  launch.hosts = {0, 1};
+  EXPECT_EQ(spawn_processes(
+                2,
+                [](Communicator& c) {
+                  float value = 0;
+                  const auto channels = make_channels(c, &value, sizeof value);
+                  if (channels.ok()) return std::string("channels were made");
+                  const std::string text = last_error();
+                  return text.find("is on another host") != std::string::npos ? "" : text;
+                },
+                launch),
+            "");
+}
+
 TEST(AcrossHosts, transports_for_one_host_are_refused) {
   for (const char* transport : {"shm", "loopback"}) {
     Launch launch;

@@ -98,21 +98,39 @@ OpenResult listen_on(const Address& address) {
   return {std::move(fd), 0};
 }
 
-OpenResult connect_to(const Address& address, Deadline deadline) {
+OpenResult start_connecting(const Address& address, const Address* from) {
   Fd fd = make_socket(address.family);
   if (!fd.valid()) return {Fd(), errno};
   tune_connection(fd.get());
   sockaddr_storage storage;
+  if (from != nullptr) {
+    Address local = *from;
+    local.port = 0;
+    const socklen_t length = local.to_socket_address(storage);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0)
+      return {Fd(), errno};
+  }
   const socklen_t length = address.to_socket_address(storage);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0)
-    return {std::move(fd), 0};
-  if (errno != EINPROGRESS && errno != EINTR) return {Fd(), errno};
-  if (const int error = wait_until_ready(fd, POLLOUT, deadline)) return {Fd(), error};
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+      errno != EINPROGRESS && errno != EINTR)
+    return {Fd(), errno};
+  return {std::move(fd), 0};
+}
+
+int connection_error(const Fd& socket) {
   int error = 0;
   socklen_t error_length = sizeof error;
-  if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &error_length) != 0) error = errno;
-  if (error != 0) return {Fd(), error};
-  return {std::move(fd), 0};
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &error_length) != 0) error = errno;
+  return error;
+}
+
+OpenResult connect_to(const Address& address, Deadline deadline, const Address* from) {
+  OpenResult opened = start_connecting(address, from);
+  if (!opened.fd.valid()) return opened;
+  opened.error = wait_until_ready(opened.fd, POLLOUT, deadline);
+  if (opened.error == 0) opened.error = connection_error(opened.fd);
+  if (opened.error != 0) opened.fd.reset();
+  return opened;
 }
 
 OpenResult accept_from(const Fd& listener, Address& peer) {

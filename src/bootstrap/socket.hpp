@@ -46,7 +46,12 @@ struct OpenResult {
 
 /// Port 0 takes a free one. Tell the port with local_address().
 OpenResult listen_on(const Address& address);
-OpenResult connect_to(const Address& address, Deadline deadline);
+/// `from`: the local end, if it matters; its port does not count.
+OpenResult connect_to(const Address& address, Deadline deadline, const Address* from = nullptr);
+/// The same without waiting: ready for POLLOUT once connection_error() says what has come of it.
+OpenResult start_connecting(const Address& address, const Address* from = nullptr);
+/// 0 or an errno.
+int connection_error(const Fd& socket);
 /// EAGAIN when nobody is waiting.
 OpenResult accept_from(const Fd& listener, Address& peer);
 Result<Address> local_address(const Fd& socket);

@@ -61,7 +61,8 @@ inline void run_owner(std::span<const std::byte> input) {
   Guarded memory;
   Regions regions;
   regions.publish({memory.inside().data(), memory.inside().size()});
-  Applier applier(regions, kOwner);
+  Openers openers;
+  Applier applier(regions, kOwner, openers);
   FrameReader reader(applier);
   // In two halves, with the answer between them.
   const std::size_t half = input.size() / 2;

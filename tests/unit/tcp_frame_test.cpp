@@ -61,7 +61,8 @@ struct Owner {
 
   alignas(8) std::array<std::byte, kBytes + 128> memory{};
   Regions regions;
-  Applier applier{regions, kOwner};
+  Openers openers;
+  Applier applier{regions, kOwner, openers};
   FrameReader reader{applier};
 };
 
@@ -177,7 +178,7 @@ TEST(TcpFrame, each_bad_field_is_named) {
   EXPECT_EQ(says({FrameType::kGot, 2, 1, 0, 1}, "only an owner sends"), "");
   EXPECT_EQ(says({FrameType::kOpened, 2, 1, 0, 1}, "only an owner sends"), "");
   EXPECT_EQ(says({static_cast<FrameType>(0), 2, 1, 0, 1}, "unknown type 0"), "");
-  EXPECT_EQ(says({static_cast<FrameType>(8), 2, 1, 0, 1}, "unknown type 8"), "");
+  EXPECT_EQ(says({static_cast<FrameType>(12), 2, 1, 0, 1}, "unknown type 12"), "");
   EXPECT_EQ(says({static_cast<FrameType>(~0u), 2, 1, 0, 1}, "unknown type 4294967295"), "");
   EXPECT_EQ(says({FrameType::kOpen, 2, 1, kOwner + 1, kBytes}, "an open of transport"), "");
   EXPECT_EQ(says({FrameType::kOpen, 2, 2, kOwner, kBytes}, "region 2, which is not"), "");
@@ -288,7 +289,8 @@ TEST(TcpFrame, a_region_beyond_4_gib_is_checked_with_64_bits) {
   // Never touched: only the arithmetic is.
   auto* const base = reinterpret_cast<std::byte*>(std::uintptr_t{1} << 40);
   regions.publish({base, 6ull << 30});
-  Applier applier(regions, kOwner);
+  Openers openers;
+  Applier applier(regions, kOwner, openers);
   std::byte* place = nullptr;
   ASSERT_EQ(applier.begin({FrameType::kOpen, 1, 1, kOwner, 6ull << 30}, place), "");
   applier.end({FrameType::kOpen, 1, 1, kOwner, 6ull << 30});

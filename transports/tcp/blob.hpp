@@ -14,6 +14,8 @@
 namespace sluice::transport::tcp {
 
 inline constexpr std::size_t kMaxAddresses = 8;
+/// Connections of one opener to one owner: a pair of addresses each.
+inline constexpr std::size_t kMaxRails = kMaxAddresses;
 
 struct Place {
   std::uint64_t owner = 0;   // the number of the transport

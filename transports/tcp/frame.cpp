@@ -25,6 +25,10 @@ const char* name(FrameType type) {
     case FrameType::kBye: return "bye";
     case FrameType::kOpened: return "opened";
     case FrameType::kGot: return "got";
+    case FrameType::kJoin: return "join";
+    case FrameType::kJoined: return "joined";
+    case FrameType::kAck: return "ack";
+    case FrameType::kPing: return "ping";
   }
   return "unknown";
 }
@@ -41,13 +45,13 @@ HeaderBytes encode(const FrameHeader& header) {
 
 std::string decode(const HeaderBytes& bytes, FrameHeader& header) {
   const std::uint32_t type = load_u32(bytes.data());
-  const std::uint32_t stream = load_u32(bytes.data() + 4);
+  const std::uint32_t zero = load_u32(bytes.data() + 4);
   header = {static_cast<FrameType>(type), load_u64(bytes.data() + 8), load_u64(bytes.data() + 16),
             load_u64(bytes.data() + 24), load_u64(bytes.data() + 32)};
   if (type < static_cast<std::uint32_t>(FrameType::kOpen) ||
-      type > static_cast<std::uint32_t>(FrameType::kGot))
+      type > static_cast<std::uint32_t>(FrameType::kPing))
     return fmt::format("a frame of unknown type {}", type);
-  if (stream != 0) return fmt::format("a frame of stream {}, expected 0", stream);
+  if (zero != 0) return fmt::format("a frame with {} in its second word, expected 0", zero);
   if (payload_bytes(header) > kMaxPayloadBytes)
     return fmt::format("a {} frame of {} bytes, the limit is {}", name(header.type), header.amount,
                        kMaxPayloadBytes);

@@ -24,8 +24,17 @@ enum class FrameType : std::uint32_t {
   kBye = 5,     // opener: I leave
   kOpened = 6,  // owner: the answer to kOpen
   kGot = 7,     // owner: a piece of the answer to kGet
+  // Where one opener has several connections (rails):
+  kJoin = 8,    // opener, first: this is one of my rails
+  kJoined = 9,  // owner: the answer to kJoin
+  kAck = 10,    // owner: so many numbered frames have come over this rail
+  kPing = 11,   // opener: acknowledge now
 };
 const char* name(FrameType type);
+/// Whether several rails number it, in the order in which it was given, and acknowledge it.
+inline bool is_numbered(FrameType type) {
+  return type == FrameType::kPut || type == FrameType::kSignal;
+}
 
 struct FrameHeader {
   FrameType type{};
@@ -102,8 +111,8 @@ class Cut {
   constexpr Cut(std::uint64_t offset, std::uint64_t bytes) : offset_(offset), left_(bytes) {}
 
   constexpr bool done() const { return left_ == 0; }
-  constexpr Piece next() {
-    const Piece piece{offset_, left_ < kMaxPayloadBytes ? left_ : kMaxPayloadBytes};
+  constexpr Piece next(std::uint64_t most = kMaxPayloadBytes) {
+    const Piece piece{offset_, left_ < most ? left_ : most};
     offset_ += piece.bytes;
     left_ -= piece.bytes;
     return piece;

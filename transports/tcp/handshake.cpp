@@ -1,6 +1,7 @@
 #include "transports/tcp/handshake.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -19,45 +20,23 @@ bool send_at_once(const Fd& socket, std::span<const std::byte> bytes) {
   return send_all(socket, bytes, Deadline::after(std::chrono::nanoseconds(0))) == 0;
 }
 
-Proof broken(int error) {
-  return {error == ETIMEDOUT ? Errc::kTimeout : Errc::kRemoteError,
-          error == ECONNRESET ? "it closed the connection before both sides had proved the key"
-                              : std::strerror(error)};
+std::string text_of(int error) {
+  return error == ECONNRESET ? "it closed the connection before both sides had proved the key"
+                             : std::strerror(error);
 }
 
 }  // namespace
 
-Proof prove_as_opener(const Fd& socket, const Secret& key, Deadline deadline) {
-  const Nonce opener_nonce = random_nonce();
-  if (const int error =
-          send_all(socket, encode(Greeting{kProtocolVersion, opener_nonce}), deadline))
-    return broken(error);
-  std::array<std::byte, kChallengeBytes> challenge;
-  if (const int error = receive_exactly(socket, challenge, deadline)) return broken(error);
-  Greeting greeting;
-  if (!decode(challenge, greeting) || greeting.version != kProtocolVersion)
-    return {Errc::kRemoteError, "what answers there is no Sluice transport of this release"};
-  const Mac proof = prove(key, Role::kClient, opener_nonce, greeting.nonce);
-  if (const int error = send_all(socket, std::as_bytes(std::span(proof)), deadline))
-    return broken(error);
-  VerdictBytes verdict;
-  if (const int error = receive_exactly(socket, verdict, deadline)) return broken(error);
-  if (verdict[0] != std::byte{1})
-    return {Errc::kRemoteError, "it refuses our proof: it has another key"};
-  const auto mac = std::span<const std::byte, kVerdictBytes>(verdict).subspan<8, 32>();
-  if (!is_proof(mac, key, Role::kServer, opener_nonce, greeting.nonce))
-    return {Errc::kRemoteError, "it cannot prove that it has the job's key"};
-  return {};
+std::uint64_t random_number() {
+  for (std::uint64_t number = 0;;) {
+    const Nonce nonce = random_nonce();
+    std::memcpy(&number, nonce.data(), sizeof number);
+    if (number != 0) return number;
+  }
 }
 
-OwnerHandshake::State OwnerHandshake::advance(const Fd& socket, const Secret& key) {
-  if (state_ == State::kHello && read(socket, kHelloBytes)) state_ = take_hello(socket);
-  if (state_ == State::kProof && read(socket, kProofBytes)) state_ = take_proof(socket, key);
-  return state_;
-}
-
-/// Whether all of the message is there.
-bool OwnerHandshake::read(const Fd& socket, std::size_t wanted) {
+bool MessageReader::read(const Fd& socket, std::size_t wanted) {
+  error_ = 0;
   while (count_ < wanted) {
     const ssize_t received = ::recv(socket.get(), bytes_.data() + count_, wanted - count_, 0);
     if (received > 0) {
@@ -65,18 +44,84 @@ bool OwnerHandshake::read(const Fd& socket, std::size_t wanted) {
       continue;
     }
     if (received < 0 && errno == EINTR) continue;
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-    state_ =
-        refuse(received == 0 ? "it closed before it had proved the key" : std::strerror(errno));
+    if (received == 0)
+      error_ = ECONNRESET;
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+      error_ = errno;
     return false;
   }
   count_ = 0;
   return true;
 }
 
+Proof prove_as_opener(const Fd& socket, const Secret& key, Deadline deadline) {
+  OpenerHandshake handshake;
+  for (;;) {
+    switch (handshake.advance(socket, key)) {
+      case OpenerHandshake::State::kProved: return {};
+      case OpenerHandshake::State::kRefused: return {Errc::kRemoteError, handshake.complaint()};
+      default: break;
+    }
+    if (const int error = wait_until_ready(socket, POLLIN, deadline))
+      return {error == ETIMEDOUT ? Errc::kTimeout : Errc::kRemoteError, std::strerror(error)};
+  }
+}
+
+OpenerHandshake::State OpenerHandshake::advance(const Fd& socket, const Secret& key) {
+  if (state_ == State::kBegin) state_ = send_hello(socket);
+  if (state_ == State::kChallenge && reader_.read(socket, kChallengeBytes))
+    state_ = take_challenge(socket, key);
+  if (state_ == State::kVerdict && reader_.read(socket, kVerdictBytes)) state_ = take_verdict(key);
+  const bool reads = state_ == State::kChallenge || state_ == State::kVerdict;
+  if (reads && reader_.error() != 0) state_ = refuse(text_of(reader_.error()));
+  return state_;
+}
+
+OpenerHandshake::State OpenerHandshake::send_hello(const Fd& socket) {
+  opener_nonce_ = random_nonce();
+  if (!send_at_once(socket, encode(Greeting{kProtocolVersion, opener_nonce_})))
+    return refuse("it takes no greeting");
+  return State::kChallenge;
+}
+
+OpenerHandshake::State OpenerHandshake::take_challenge(const Fd& socket, const Secret& key) {
+  Greeting greeting;
+  if (!decode(reader_.message(), greeting) || greeting.version != kProtocolVersion)
+    return refuse("what answers there is no Sluice transport of this release");
+  owner_nonce_ = greeting.nonce;
+  const Mac proof = prove(key, Role::kClient, opener_nonce_, owner_nonce_);
+  if (!send_at_once(socket, std::as_bytes(std::span(proof)))) return refuse("it takes no proof");
+  return State::kVerdict;
+}
+
+OpenerHandshake::State OpenerHandshake::take_verdict(const Secret& key) {
+  const auto verdict = reader_.message().first<kVerdictBytes>();
+  if (verdict[0] != std::byte{1}) return refuse("it refuses our proof: it has another key");
+  const auto mac = verdict.subspan<8, 32>();
+  if (!is_proof(mac, key, Role::kServer, opener_nonce_, owner_nonce_))
+    return refuse("it cannot prove that it has the job's key");
+  return State::kProved;
+}
+
+OpenerHandshake::State OpenerHandshake::refuse(std::string why) {
+  complaint_ = std::move(why);
+  return State::kRefused;
+}
+
+OwnerHandshake::State OwnerHandshake::advance(const Fd& socket, const Secret& key) {
+  if (state_ == State::kHello && reader_.read(socket, kHelloBytes)) state_ = take_hello(socket);
+  if (state_ == State::kProof && reader_.read(socket, kProofBytes))
+    state_ = take_proof(socket, key);
+  const bool reads = state_ == State::kHello || state_ == State::kProof;
+  if (reads && reader_.error() != 0)
+    state_ = refuse(reader_.error() == ECONNRESET ? "it closed before it had proved the key"
+                                                  : std::strerror(reader_.error()));
+  return state_;
+}
+
 OwnerHandshake::State OwnerHandshake::take_hello(const Fd& socket) {
   Greeting hello;
-  if (!decode(bytes_, hello)) return refuse("its first bytes are not Sluice's");
+  if (!decode(reader_.message(), hello)) return refuse("its first bytes are not Sluice's");
   if (hello.version != kProtocolVersion)
     return refuse(fmt::format("it speaks version {} of the handshake, expected {}", hello.version,
                               kProtocolVersion));
@@ -88,7 +133,7 @@ OwnerHandshake::State OwnerHandshake::take_hello(const Fd& socket) {
 }
 
 OwnerHandshake::State OwnerHandshake::take_proof(const Fd& socket, const Secret& key) {
-  const auto proof = std::span<const std::byte, kHelloBytes>(bytes_).first<kProofBytes>();
+  const auto proof = reader_.message().first<kProofBytes>();
   const bool accepted = is_proof(proof, key, Role::kClient, opener_nonce_, owner_nonce_);
   const Mac mac = prove(key, Role::kServer, opener_nonce_, owner_nonce_);
   const bool sent = send_at_once(socket, encode_verdict(accepted, mac));

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/deadline.hpp"
@@ -13,12 +15,52 @@
 
 namespace sluice::transport::tcp {
 
+/// One that nobody guesses; not 0.
+std::uint64_t random_number();
+
+/// Reads messages of fixed sizes as they come.
+class MessageReader {
+ public:
+  /// Whether a message of `wanted` bytes is there whole; it is message() until the next call.
+  bool read(const bootstrap::Fd& socket, std::size_t wanted);
+  std::span<const std::byte, bootstrap::kHelloBytes> message() const { return bytes_; }
+  /// After false: 0 when more must come, else an errno; ECONNRESET also where the peer has closed.
+  int error() const { return error_; }
+
+ private:
+  std::array<std::byte, bootstrap::kHelloBytes> bytes_{};  // the longest message
+  std::size_t count_ = 0;
+  int error_ = 0;
+};
+
 struct Proof {
   Errc code = Errc::kOk;
   std::string complaint;  // what went wrong, unless kOk
 };
 /// The opener's side. Waits.
 Proof prove_as_opener(const bootstrap::Fd& socket, const bootstrap::Secret& key, Deadline deadline);
+
+/// The opener's side without waiting: reads what the owner has to say, as it comes.
+class OpenerHandshake {
+ public:
+  enum class State { kBegin, kChallenge, kVerdict, kProved, kRefused };
+
+  /// Says and takes what can be said and has come; complaint() says why after kRefused.
+  State advance(const bootstrap::Fd& socket, const bootstrap::Secret& key);
+  const std::string& complaint() const { return complaint_; }
+
+ private:
+  State send_hello(const bootstrap::Fd& socket);
+  State take_challenge(const bootstrap::Fd& socket, const bootstrap::Secret& key);
+  State take_verdict(const bootstrap::Secret& key);
+  State refuse(std::string why);
+
+  State state_ = State::kBegin;
+  MessageReader reader_;
+  bootstrap::Nonce opener_nonce_{};
+  bootstrap::Nonce owner_nonce_{};
+  std::string complaint_;
+};
 
 /// The owner's side. Does not wait: reads the 80 bytes that an opener has to say, as they come.
 class OwnerHandshake {
@@ -30,14 +72,12 @@ class OwnerHandshake {
   const std::string& complaint() const { return complaint_; }
 
  private:
-  bool read(const bootstrap::Fd& socket, std::size_t wanted);
   State take_hello(const bootstrap::Fd& socket);
   State take_proof(const bootstrap::Fd& socket, const bootstrap::Secret& key);
   State refuse(std::string why);
 
   State state_ = State::kHello;
-  std::array<std::byte, bootstrap::kHelloBytes> bytes_{};  // the Hello, then the Proof
-  std::size_t count_ = 0;
+  MessageReader reader_;
   bootstrap::Nonce opener_nonce_{};
   bootstrap::Nonce owner_nonce_{};
   std::string complaint_;

@@ -1,6 +1,7 @@
 #include "transports/tcp/incoming.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -31,15 +32,20 @@ Status LostOpener::status() const {
   return {Errc::kRemoteError, "a peer that had this rank's memory open was lost"};
 }
 
-Incoming::Incoming(bootstrap::Fd socket, std::string peer, const Regions& regions,
-                   std::uint64_t owner, LostOpener& lost)
+Incoming::Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
-      regions_(regions),
-      lost_(lost),
-      applier_(regions, owner) {}
+      regions_(owner.regions),
+      lost_(owner.lost),
+      applier_(owner.regions, owner.number, owner.openers) {}
 
-bool Incoming::ready() { return receive() && send_answers(); }
+bool Incoming::ready() {
+  if (applier_.seat() != nullptr && applier_.seat()->cut()) {
+    log::debug("tcp: the connection from {} was cut off, for another rail", peer_);
+    return false;
+  }
+  return receive() && send_answers();
+}
 
 bool Incoming::wants_to_send() const { return !batch_.empty() || applier_.request().has_value(); }
 
@@ -59,6 +65,9 @@ bool Incoming::receive() {
 }
 
 bool Incoming::send_answers() {
+  if (const auto& request = applier_.request(); request && request->type == FrameType::kJoin)
+    if (const std::string complaint = join(); !complaint.empty())
+      return gone("was cut off: it sent " + complaint);
   for (int turn = 0; turn < kSendsPerTurn; ++turn) {
     if (batch_.empty()) fill_batch();
     if (batch_.empty()) return true;
@@ -69,7 +78,18 @@ bool Incoming::send_answers() {
   return true;
 }
 
+/// Outside of the reader, which would go on with the next frame.
+std::string Incoming::join() {
+  FrameHeader answer;
+  std::string complaint = applier_.join(answer, [this] { ::shutdown(socket_.get(), SHUT_RDWR); });
+  refused_ = !complaint.empty();
+  if (!refused_) batch_.add(answer, {});
+  return complaint;
+}
+
 void Incoming::fill_batch() {
+  if (Seat* seat = applier_.seat(); seat != nullptr && seat->acknowledgement_is_due())
+    batch_.add(seat->acknowledge(), {});
   if (!applier_.request()) return;
   const FrameHeader asked = *applier_.request();
   if (asked.type == FrameType::kOpen) {
@@ -101,11 +121,19 @@ void Incoming::fill_batch() {
 
 /// Always false: the connection is over.
 bool Incoming::gone(const std::string& how) {
-  if (applier_.said_bye() && reader_.complaint().empty()) {
+  if (applier_.said_bye() && !broke_rules()) {
     log::debug("tcp: {} has left", peer_);
     return false;
   }
   std::string text = fmt::format("tcp: the peer at {} {}", peer_, how);
+  Seat* const seat = applier_.seat();
+  if (seat != nullptr && seat->others() > 0 && !broke_rules()) {
+    log::warn("{}; it has {} more connections", text, seat->others());
+    seat->leave();
+    return false;
+  }
+  // Who breaks the rules on one rail is believed on none.
+  if (seat != nullptr) seat->cut_off_others();
   log::warn("{}", text);
   lost_.note(std::move(text));
   return false;

@@ -30,9 +30,15 @@ class LostOpener {
 
 class Incoming final : public Watched {
  public:
-  /// `socket`: of an opener that has proved the key. `regions` and `lost` outlive this.
-  Incoming(bootstrap::Fd socket, std::string peer, const Regions& regions, std::uint64_t owner,
-           LostOpener& lost);
+  /// What belongs to the transport; outlives this.
+  struct Owner {
+    const Regions& regions;
+    std::uint64_t number;
+    Openers& openers;
+    LostOpener& lost;
+  };
+  /// `socket`: of an opener that has proved the key.
+  Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner);
 
   const bootstrap::Fd& descriptor() const override { return socket_; }
   bool ready() override;
@@ -42,7 +48,9 @@ class Incoming final : public Watched {
   bool receive();
   bool send_answers();
   void fill_batch();
+  std::string join();
   bool gone(const std::string& how);
+  bool broke_rules() const { return !reader_.complaint().empty() || refused_; }
 
   const bootstrap::Fd socket_;
   const std::string peer_;
@@ -51,6 +59,7 @@ class Incoming final : public Watched {
   Applier applier_;
   FrameReader reader_{applier_};
   SendBatch batch_;
+  bool refused_ = false;    // its join was
   bool answering_ = false;  // a Get, of which cut_ is left
   Cut cut_;
   std::uint64_t counter_ = 0;  // the answer to a Get of a counter, until it is sent

@@ -1,5 +1,5 @@
-// An opener's end of a connection: the data path. What it sends, it sends on the caller's thread;
-// answers arrive on the progress thread.
+// An opener's way to one peer: the data path. What every kind of it has in common: checks, requests
+// and failure. outgoing_connection.hpp sends over one connection, outgoing_rails.hpp over several.
 #pragma once
 
 #include <atomic>
@@ -15,36 +15,18 @@
 #include "bootstrap/socket.hpp"
 #include "sluice/status.hpp"
 #include "transports/tcp/frame.hpp"
-#include "transports/tcp/progress.hpp"
+#include "transports/tcp/put_frames.hpp"
 #include "transports/tcp/request.hpp"
-#include "transports/tcp/send_batch.hpp"
 #include "transports/tcp/turn.hpp"
 
 namespace sluice::transport::tcp {
 
-/// A peer's published memory, as its blob names it.
-struct RemoteRegion {
-  std::uint64_t number = 0;
-  std::uint64_t bytes = 0;
-};
-
-/// One stretch of a batch.
-struct Put {
-  std::uint64_t offset;
-  std::span<const std::byte> bytes;
-};
-
-/// What is added to a counter of the peer.
-struct Signal {
-  std::uint64_t offset;
-  std::uint64_t n;
-};
-
 /// Thread-safe. After the first failure every call returns it.
-class Outgoing final : public Watched {
+class Outgoing {
  public:
-  /// `timeout`: how long a call waits while nothing moves.
-  Outgoing(bootstrap::Fd socket, std::string peer, std::chrono::nanoseconds timeout);
+  virtual ~Outgoing() = default;
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
 
   /// Asks whether the owner with this number has published the region.
   Status open(std::uint64_t owner, const RemoteRegion& region, Deadline deadline);
@@ -52,17 +34,16 @@ class Outgoing final : public Watched {
   Status put(const RemoteRegion& region, std::span<const Put> puts,
              std::span<const Signal> signals) noexcept;
   Status get(const RemoteRegion& region, std::uint64_t offset, std::span<std::byte> bytes) noexcept;
-  /// Nothing to wait for: put() returns when the kernel has everything. Says whether the
-  /// connection holds.
+  /// Nothing to wait for: after put() the caller's memory is not needed any more. Says whether the
+  /// peer can still be reached.
   Status flush(const RemoteRegion& region) noexcept;
   bool failed() const { return failed_.load(std::memory_order_acquire); }
+  /// Over how many connections it sends now.
+  virtual std::size_t connections() = 0;
   /// Says goodbye, if there is room for it in time; from here every call fails.
   void leave(Deadline deadline) noexcept;
 
-  const bootstrap::Fd& descriptor() const override { return socket_; }
-  bool ready() override;
-
- private:
+ protected:
   using Lock = std::unique_lock<std::mutex>;
   /// A call, for the text of its error.
   struct Operation {
@@ -73,29 +54,41 @@ class Outgoing final : public Watched {
     std::string text() const;
   };
 
-  int transmit(SendBatch& batch, std::chrono::nanoseconds patience);
+  /// `peer`: its address, for texts. `timeout`: how long a call waits while nothing moves.
+  Outgoing(std::string peer, std::chrono::nanoseconds timeout);
+
+  /// Returns when `frames` are with the kernel, or copied.
+  virtual Status send(PutFrames frames, const Operation& operation) = 0;
+  /// Numbers the request, starts `request_` and sends it.
+  virtual Status send_request(FrameHeader header, std::span<std::byte> out,
+                              std::chrono::nanoseconds patience, const Operation& operation) = 0;
+  virtual void say_bye(Deadline deadline) = 0;
+  /// Ends the sockets, which wakes who waits on them.
+  virtual void hang_up(const Lock& lock) = 0;
+
+  const std::string& peer() const { return peer_; }
+  std::chrono::nanoseconds timeout() const { return timeout_; }
+  void note_failure(const Lock& lock, Errc code, std::string text, int os_error = 0);
+  /// The failure as the result of `operation`.
+  Status report(const Operation& operation);
+  Status nothing_moved(Lock& lock, std::chrono::nanoseconds patience, const char* waited_for,
+                       const Operation& operation);
+
+  std::mutex mutex_;  // all below, and what the derived class says
+  std::condition_variable changed_;
+  Request request_;
+  bool request_lost_ = false;  // with the connection over which its answer was to come
+
+ private:
   Status ask(FrameHeader header, std::span<std::byte> out, std::chrono::nanoseconds patience,
              const Operation& operation);
   Status out_of_range(const Operation& operation, const RemoteRegion& region);
   Status usable(const Operation& operation);
-  Status sending_failed(int error, const Operation& operation);
-  void note_failure(const Lock& lock, Errc code, std::string text, int os_error = 0);
-  /// The failure as the result of `operation`.
-  Status report(const Operation& operation);
 
-  const bootstrap::Fd socket_;
   const std::string peer_;
   const std::chrono::nanoseconds timeout_;
   const unsigned generation_ = bootstrap::fork_generation();
-
-  Turn send_turn_;              // who writes to the socket
-  std::uint64_t sequence_ = 0;  // of the last frame; under send_turn_
-  Turn ask_turn_;               // whose request it is
-
-  std::mutex mutex_;  // all below
-  std::condition_variable changed_;
-  Request request_;
-  FrameReader reader_{request_};
+  Turn ask_turn_;  // whose request it is
   Status failure_;
   std::string failure_text_;
   bool reported_ = false;

@@ -54,10 +54,24 @@ Progress::~Progress() {
 Status Progress::watch(std::shared_ptr<Watched> one) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t id = ++last_id_;
-  if (const int error = control(epoll_, EPOLL_CTL_ADD, one->descriptor(), id, false))
+  const bool sending = one->wants_to_send();
+  if (const int error = control(epoll_, EPOLL_CTL_ADD, one->descriptor(), id, sending))
     return fail_os("epoll_ctl failed", "tcp: a connection cannot be watched", error);
-  entries_.emplace(id, Entry{std::move(one)});
+  entries_.emplace(id, Entry{std::move(one), sending});
   return {};
+}
+
+void Progress::look_again(const Watched& one) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, entry] : entries_)
+    if (entry.watched.get() == &one) return update(id, entry);
+}
+
+/// Under mutex_, so that the last who asks is the last who tells the kernel.
+void Progress::update(std::uint64_t id, Entry& entry) {
+  const bool sending = entry.watched->wants_to_send();
+  if (sending != std::exchange(entry.sending, sending))
+    control(epoll_, EPOLL_CTL_MOD, entry.watched->descriptor(), id, sending);
 }
 
 void Progress::run() {
@@ -115,14 +129,10 @@ void Progress::serve(std::uint64_t id) {
     entry = &found->second;
   }
   Watched& watched = *entry->watched;
-  if (watched.ready()) {
-    const bool sending = watched.wants_to_send();
-    if (sending != std::exchange(entry->sending, sending))
-      control(epoll_, EPOLL_CTL_MOD, watched.descriptor(), id, sending);
-    return;
-  }
-  control(epoll_, EPOLL_CTL_DEL, watched.descriptor(), id, false);
+  const bool goes_on = watched.ready();
   const std::lock_guard lock(mutex_);
+  if (goes_on) return update(id, *entry);
+  control(epoll_, EPOLL_CTL_DEL, watched.descriptor(), id, false);
   entries_.erase(id);
 }
 

@@ -26,7 +26,8 @@ class Watched {
   /// Something has come, or there is room to send. Must not wait. False: it is over; nobody looks
   /// after it any more.
   virtual bool ready() = 0;
-  /// Whether it waits for room to send. Asked after ready().
+  /// Whether it waits for room to send. Asked when it is first watched, after ready(), and by
+  /// look_again().
   virtual bool wants_to_send() const { return false; }
 };
 
@@ -40,6 +41,10 @@ class Progress {
 
   /// Looks after `one` until its ready() returns false. Any thread.
   Status watch(std::shared_ptr<Watched> one);
+
+  /// Asks whether `one` waits for room: where that may change outside of ready(). Any thread; then
+  /// wants_to_send() is called by any, too.
+  void look_again(const Watched& one);
 
   /// Serves what has come, or what comes within `patience`. For a thread that waits for what a peer
   /// is to send and calls this again and again; the transport's own thread keeps away meanwhile,
@@ -62,6 +67,7 @@ class Progress {
   void attend(std::chrono::milliseconds patience);
   void serve(const Events& events, int count);
   void serve(std::uint64_t id);
+  void update(std::uint64_t id, Entry& entry);
 
   bootstrap::Fd epoll_;
   bootstrap::Fd wake_;

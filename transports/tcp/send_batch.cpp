@@ -11,6 +11,7 @@ void SendBatch::add(const FrameHeader& header, std::span<const std::byte> payloa
   HeaderBytes& bytes = headers_[frames_++];
   bytes = encode(header);
   iovecs_[parts_++] = {bytes.data(), bytes.size()};
+  unsent_bytes_ += bytes.size() + payload.size();
   if (payload.empty()) return;
   iovecs_[parts_++] = {const_cast<std::byte*>(payload.data()), payload.size()};
   payload_bytes_ += payload.size();
@@ -32,6 +33,7 @@ int SendBatch::send_some(const bootstrap::Fd& socket) {
 }
 
 void SendBatch::sent(std::size_t bytes) {
+  unsent_bytes_ -= bytes;
   while (bytes > 0) {
     iovec& part = iovecs_[first_];
     const std::size_t taken = std::min(bytes, part.iov_len);

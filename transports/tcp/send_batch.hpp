@@ -27,6 +27,7 @@ class SendBatch {
   bool full() const { return frames_ == kMaxFrames || payload_bytes_ >= kFullBytes; }
   /// Whether everything that was added has been sent.
   bool empty() const { return first_ == parts_; }
+  std::uint64_t unsent_bytes() const { return unsent_bytes_; }
   /// Only when not full().
   void add(const FrameHeader& header, std::span<const std::byte> payload);
   /// One system call. 0 when bytes moved, else an errno (EAGAIN: no room now).
@@ -41,6 +42,7 @@ class SendBatch {
   std::size_t parts_ = 0;
   std::size_t first_ = 0;  // the first part that is not sent altogether
   std::uint64_t payload_bytes_ = 0;
+  std::uint64_t unsent_bytes_ = 0;  // with headers
 };
 
 }  // namespace sluice::transport::tcp

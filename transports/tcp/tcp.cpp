@@ -13,9 +13,13 @@
 #include "base/error.hpp"
 #include "bootstrap/interfaces.hpp"
 #include "bootstrap/little_endian.hpp"
+#include "transports/tcp/arrivals.hpp"
 #include "transports/tcp/blob.hpp"
+#include "transports/tcp/congestion.hpp"
 #include "transports/tcp/handshake.hpp"
 #include "transports/tcp/incoming.hpp"
+#include "transports/tcp/outgoing_connection.hpp"
+#include "transports/tcp/outgoing_rails.hpp"
 #include "transports/tcp/progress.hpp"
 #include "transports/tcp/reception.hpp"
 #include "transports/tcp/regions.hpp"
@@ -41,13 +45,6 @@ class Memory {
   Window window_;
 };
 
-std::uint64_t random_number() {
-  const bootstrap::Nonce nonce = bootstrap::random_nonce();
-  std::uint64_t number;
-  std::memcpy(&number, nonce.data(), sizeof number);
-  return number;
-}
-
 /// Whether peers can be told this address.
 bool can_be_told(const Address& address) {
   if (address.ip == Address{}.ip) return false;  // any interface
@@ -61,11 +58,12 @@ struct Tcp::State {
   bootstrap::Secret key;       // of the blobs
   bootstrap::Secret wire_key;  // of the connections
   tcp::Options options;
-  std::uint64_t owner = random_number();
+  std::uint64_t owner = tcp::random_number();
   std::vector<Address> addresses;
   std::vector<Memory> memory;
   std::vector<Window> adopted;
   tcp::Regions regions;
+  tcp::Openers openers;
   tcp::LostOpener lost;
   std::map<std::uint64_t, std::weak_ptr<tcp::Connection>> connections;  // by their owner
   // Last: its thread uses what is above, so it must end first.
@@ -76,7 +74,10 @@ struct Tcp::State {
   Status receive_strangers(std::vector<Fd> listeners);
   Result<std::shared_ptr<tcp::Connection>> connection_to(const tcp::Place& place,
                                                          Deadline deadline);
-  Result<std::shared_ptr<tcp::Connection>> connect(const tcp::Place& place, Deadline deadline);
+  Result<std::shared_ptr<tcp::Outgoing>> connect(const tcp::Place& place, Deadline deadline);
+  Result<std::shared_ptr<tcp::Outgoing>> connect_once(const tcp::Place& place,
+                                                      const std::vector<tcp::NicPair>& pairs,
+                                                      Deadline deadline);
 };
 
 Tcp::Tcp(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -89,6 +90,10 @@ Result<Tcp> Tcp::start(const bootstrap::Secret& key, Options options) {
         Errc::kInvalidArgument, "bad limits",
         fmt::format("tcp: a timeout of {} ms and {} ms for strangers; both must be at least 1",
                     options.timeout.count(), options.stranger_time.count()));
+  if (options.connect_from.size() > tcp::kMaxAddresses)
+    return fail(Errc::kInvalidArgument, "too many addresses",
+                fmt::format("tcp: {} addresses to connect from, expected at most {}",
+                            options.connect_from.size(), tcp::kMaxAddresses));
   auto state = std::make_unique<State>();
   state->key = key;
   state->wire_key = bootstrap::derive_key(key, "tcp 1");
@@ -131,8 +136,9 @@ Result<std::vector<Fd>> Tcp::State::listen() {
 Status Tcp::State::receive_strangers(std::vector<Fd> listeners) {
   // Runs on the progress thread, also while `progress` is being taken down.
   auto admit = [this, thread = progress.get()](Fd socket, std::string peer) {
-    auto incoming =
-        std::make_shared<tcp::Incoming>(std::move(socket), std::move(peer), regions, owner, lost);
+    tcp::choose_congestion_control(socket, options.congestion_control);
+    auto incoming = std::make_shared<tcp::Incoming>(
+        std::move(socket), std::move(peer), tcp::Incoming::Owner{regions, owner, openers, lost});
     // Refused by the system: logged, and the connection closes.
     static_cast<void>(thread->watch(std::move(incoming)));
   };
@@ -192,13 +198,25 @@ Result<std::shared_ptr<tcp::Connection>> Tcp::State::connection_to(const tcp::Pl
   auto& known = connections[place.owner];
   if (auto connection = known.lock(); connection && !connection->outgoing->failed())
     return connection;
-  SLUICE_TRY_ASSIGN(auto connection, connect(place, deadline));
+  SLUICE_TRY_ASSIGN(auto outgoing, connect(place, deadline));
+  auto connection = std::make_shared<tcp::Connection>(std::move(outgoing));
   known = connection;
   return connection;
 }
 
-Result<std::shared_ptr<tcp::Connection>> Tcp::State::connect(const tcp::Place& place,
-                                                             Deadline deadline) {
+Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect(const tcp::Place& place,
+                                                           Deadline deadline) {
+  std::vector<tcp::NicPair> pairs = tcp::pair_nics(options.connect_from, place.addresses);
+  if (pairs.size() < 2) return connect_once(place, pairs, deadline);
+  SLUICE_TRY_ASSIGN(auto rails, tcp::OutgoingRails::connect(
+                                    {std::move(pairs), wire_key, place.owner, options.timeout,
+                                     options.congestion_control, progress.get()},
+                                    deadline));
+  return std::shared_ptr<tcp::Outgoing>(std::move(rails));
+}
+
+Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect_once(
+    const tcp::Place& place, const std::vector<tcp::NicPair>& pairs, Deadline deadline) {
   std::string attempts;
   Errc code = Errc::kRemoteError;
   for (std::size_t i = 0; i < place.addresses.size(); ++i) {
@@ -207,15 +225,18 @@ Result<std::shared_ptr<tcp::Connection>> Tcp::State::connect(const tcp::Place& p
     const auto share =
         (deadline.at() - Deadline::Clock::now()) / static_cast<long>(place.addresses.size() - i);
     const Deadline by = Deadline::after(share);
-    bootstrap::OpenResult opened = bootstrap::connect_to(address, by);
+    const bool paired = !pairs.empty() && pairs[0].to.text() == address.text();
+    bootstrap::OpenResult opened =
+        bootstrap::connect_to(address, by, paired ? &pairs[0].from : nullptr);
     tcp::Proof proof{opened.error == ETIMEDOUT ? Errc::kTimeout : Errc::kRemoteError,
                      std::strerror(opened.error)};
     if (opened.fd.valid()) proof = tcp::prove_as_opener(opened.fd, wire_key, by);
     if (proof.code == Errc::kOk) {
-      auto outgoing =
-          std::make_shared<tcp::Outgoing>(std::move(opened.fd), address.text(), options.timeout);
+      tcp::choose_congestion_control(opened.fd, options.congestion_control);
+      auto outgoing = std::make_shared<tcp::OutgoingConnection>(std::move(opened.fd),
+                                                                address.text(), options.timeout);
       SLUICE_TRY(progress->watch(outgoing));
-      return std::make_shared<tcp::Connection>(std::move(outgoing));
+      return std::shared_ptr<tcp::Outgoing>(std::move(outgoing));
     }
     code = proof.code;
     attempts +=

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bootstrap/address.hpp"
 #include "bootstrap/authentication.hpp"
 #include "transports/tcp/outgoing.hpp"
+#include "transports/tcp/pairing.hpp"
 #include "transports/transport.hpp"
 
 namespace sluice::transport {
@@ -21,6 +23,13 @@ struct Options {
   /// Where to listen: 1 to 8 addresses of this host's interfaces, each with its port or 0 for a
   /// free one. None: those that SLUICE_NET selects.
   std::vector<bootstrap::Address> addresses;
+  /// Up to 8 addresses of interfaces to connect from, each paired with one of the peer's: see
+  /// pair_nics(). With more than one pair there is a connection over each, and puts are spread over
+  /// them. None: one connection, from where the system's routes lead.
+  std::vector<LocalAddress> connect_from{};
+  /// Of all connections, where the system knows it. Empty: the system's default. bbr, which is the
+  /// default of some, halves what links between network namespaces can do.
+  std::string congestion_control = "cubic";
   /// How long a call of the data path waits while nothing moves.
   std::chrono::milliseconds timeout{30'000};
   /// How long a connection may take to prove the key.
@@ -55,7 +64,8 @@ class Tcp {
   using Put = tcp::Put;
   using Signal = tcp::Signal;
   static constexpr const char* kName = "tcp";
-  static constexpr std::uint32_t kCapabilities = kOrdered;
+  /// Not kOrdered: with several connections only signals wait for what was put before them.
+  static constexpr std::uint32_t kCapabilities = 0;
 
   /// `key`: known to the job's processes only; both sides of every connection prove it.
   static Result<Tcp> start(const bootstrap::Secret& key, Options options = {});
@@ -97,6 +107,8 @@ class Tcp {
   /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it
   /// was to put will not come. A peer that left is no error. Any thread, until close().
   Status error() const noexcept;
+  /// Over how many connections puts to the peer go now; 0 after a failure. Any thread.
+  static std::size_t connections(const Remote& remote) { return end(remote).connections(); }
   /// Where this transport listens.
   const std::vector<bootstrap::Address>& addresses() const;
 

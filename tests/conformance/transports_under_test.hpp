@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "transports/loopback/loopback.hpp"
 #include "transports/shm/shm.hpp"
@@ -47,7 +49,31 @@ struct Factory<Tcp> {
   }
 };
 
-using AllTransports = testing::Types<Loopback, Shm, Tcp>;
+/// Three connections to each peer.
+struct TcpRails : Tcp {
+  static constexpr const char* kName = "tcp_rails";
+  explicit TcpRails(Tcp&& transport) : Tcp(std::move(transport)) {}
+};
+
+template <>
+struct Factory<TcpRails> {
+  static constexpr bool kProcesses = true;
+  static Result<TcpRails> make() {
+    bootstrap::Secret key{};
+    key.fill(0x5a);
+    Tcp::Options options;
+    for (std::uint8_t i = 1; i <= 3; ++i) {
+      options.addresses.push_back(bootstrap::Address{}.loopback());
+      options.addresses.back().ip[3] = i;
+      options.connect_from.push_back({options.addresses.back(), 8});
+    }
+    auto made = Tcp::start(key, options);
+    if (!made.ok()) return made.status();
+    return TcpRails(std::move(made).value());
+  }
+};
+
+using AllTransports = testing::Types<Loopback, Shm, Tcp, TcpRails>;
 
 struct TransportName {
   template <class T>

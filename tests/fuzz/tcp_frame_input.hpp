@@ -2,17 +2,23 @@
 // outside once a connection has proved the key, and blobs.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "transports/tcp/applier.hpp"
 #include "transports/tcp/blob.hpp"
 #include "transports/tcp/frame.hpp"
+#include "transports/tcp/rail.hpp"
 #include "transports/tcp/request.hpp"
+#include "transports/tcp/unacknowledged.hpp"
 
 namespace sluice::transport::tcp::fuzz {
 
@@ -79,6 +85,64 @@ inline void run_owner(std::span<const std::byte> input) {
   memory.check();
 }
 
+/// Two rails of one opener; each piece goes to one of them.
+inline void run_owner_of_rails(std::span<const std::byte> input) {
+  Guarded memory;
+  Regions regions;
+  regions.publish({memory.inside().data(), memory.inside().size()});
+  Openers openers;
+  Applier first(regions, kOwner, openers), second(regions, kOwner, openers);
+  FrameReader readers[] = {FrameReader(first), FrameReader(second)};
+  std::uint64_t token = 0;
+  for (Applier* applier : {&first, &second}) {
+    FrameHeader answer;
+    std::byte* place = nullptr;
+    const FrameHeader join{FrameType::kJoin, token, 1, kOwner, applier == &second ? 1u : 0u};
+    require(applier->begin(join, place).empty());
+    applier->end(join);
+    require(applier->join(answer, {}).empty());
+    token = answer.sequence;
+  }
+  for (std::size_t at = 0; at < input.size();) {
+    const auto drawn = std::to_integer<std::size_t>(input[at]);
+    const std::size_t piece = std::min(input.size() - at, kHeaderBytes + drawn / 2);
+    Applier& applier = drawn % 2 == 0 ? first : second;
+    FrameReader& reader = readers[drawn % 2];
+    if (reader.complaint().empty() && !applier.seat()->cut())
+      feed_pieces(reader, input.subspan(at, piece));
+    require(applier.seat()->acknowledge().amount <= input.size() / kHeaderBytes);
+    applier.answered();
+    at += piece;
+  }
+  memory.check();
+}
+
+/// A rail with frames on their way, and what its owner says to that.
+inline void run_rail(std::span<const std::byte> input) {
+  int ends[2];
+  require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+  const bootstrap::Fd owner(ends[1]);
+  bootstrap::Fd opener(ends[0]);
+  Rail rail(std::move(opener), "", {}, {});
+  Guarded memory;
+  Request request;
+  const FrameHeader get{FrameType::kGet, 1, 1, 0, kRegionBytes};
+  request.start(get, memory.inside());
+  rail.ask(get, request);
+  Unacknowledged kept;
+  for (std::uint64_t i = 1; i <= 3; ++i) kept.add({FrameType::kSignal, i, 1, 0, 1}, {});
+  const auto now = Rail::Clock::now();
+  for (int i = 0; i < 2; ++i) rail.give(kept.take(), now);
+  require(rail.send() == 0);
+  rail.give(kept.take(), now);  // never sent, so never acknowledged
+  require(::send(owner.get(), input.data(), input.size(), MSG_NOSIGNAL) >= 0 || input.empty());
+  std::string end;
+  for (std::size_t i = 0; i <= input.size() / kHeaderBytes && end.empty(); ++i)
+    end = rail.receive();
+  require(rail.acknowledged().size() <= 2);
+  memory.check();
+}
+
 inline void run_opener(std::span<const std::byte> input, bool open) {
   Guarded memory;
   Request request;
@@ -94,6 +158,8 @@ inline void run_opener(std::span<const std::byte> input, bool open) {
 
 inline void run(std::span<const std::byte> input) {
   run_owner(input);
+  run_owner_of_rails(input);
+  run_rail(input.first(std::min<std::size_t>(input.size(), 4096)));
   run_opener(input, true);
   run_opener(input, false);
   // Without the key nobody makes a blob that is believed.

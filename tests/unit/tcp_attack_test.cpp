@@ -42,6 +42,11 @@ class TcpAttack : public testing::Test {
     EXPECT_EQ(bootstrap::receive_exactly(socket, answer, soon()), 0);
     return socket;
   }
+  static bootstrap::Address second_loopback() {
+    bootstrap::Address address = bootstrap::Address{}.loopback();
+    address.ip[3] = 2;
+    return address;
+  }
   static void say(const Fd& socket, const FrameHeader& header) {
     EXPECT_EQ(bootstrap::send_all(socket, encode(header), soon()), 0);
   }
@@ -201,6 +206,50 @@ TEST_F(TcpAttack, frames_before_an_open_are_cut_off) {
   say(socket, {FrameType::kSignal, 1, 1, 0, 1});
   EXPECT_TRUE(is_closed_within(socket, seconds(2)));
   EXPECT_EQ(counter_at(shown_.window.base), 0u);
+}
+
+TEST_F(TcpAttack, a_rail_that_joins_a_foreign_opener_is_refused) {
+  Options options = local_options();
+  options.addresses.push_back(second_loopback());
+  auto owner = start(options);
+  const Published shown = publish(owner, kBytes);
+  options.connect_from = {{options.addresses[0], 8}, {options.addresses[1], 8}};
+  auto peer = start(options);
+  const Tcp::Remote remote = open(peer, shown.blob);
+  ASSERT_TRUE(comes_true(seconds(20), [&] { return Tcp::connections(remote) == 2; }));
+  const std::uint64_t number = decode(shown.blob, job_key())->owner;
+  for (const FrameHeader& join : {FrameHeader{FrameType::kJoin, 1, 99, number, 1},
+                                  FrameHeader{FrameType::kJoin, 0, 99, number + 1, 0},
+                                  FrameHeader{FrameType::kJoin, 0, 99, number, kMaxRails}}) {
+    const Fd socket = connect_raw(owner);
+    ASSERT_EQ(prove_as_opener(socket, wire_key(), soon()).complaint, "");
+    say(socket, join);
+    EXPECT_TRUE(is_closed_within(socket, seconds(2)));
+  }
+  EXPECT_TRUE(contains((static_cast<void>(owner.error()), last_error()), "not its own"))
+      << last_error();
+  ASSERT_TRUE(peer.signal(remote, 0, 1).ok()) << last_error();
+  EXPECT_TRUE(comes_true(seconds(5), [&] { return counter_at(shown.window.base) == 1; }));
+  EXPECT_EQ(Tcp::connections(remote), 2u);
+}
+
+TEST_F(TcpAttack, an_opener_that_breaks_the_rules_on_one_rail_is_cut_off_on_all) {
+  Fd first = proved(), second = proved();
+  const std::uint64_t number = decode(shown_.blob, job_key())->owner;
+  HeaderBytes answer;
+  FrameHeader joined;
+  say(first, {FrameType::kJoin, 0, 99, number, 0});
+  ASSERT_EQ(bootstrap::receive_exactly(first, answer, soon()), 0);
+  ASSERT_EQ(decode(answer, joined), "");
+  say(second, {FrameType::kJoin, joined.sequence, 99, number, 1});
+  ASSERT_EQ(bootstrap::receive_exactly(second, answer, soon()), 0);
+  say(second, {FrameType::kSignal, 2, 1, 0, 1});
+  say(first, {FrameType::kPut, 3, 1, kBytes, 1});
+  EXPECT_TRUE(is_closed_within(first, seconds(2)));
+  EXPECT_TRUE(is_closed_within(second, seconds(2)));
+  EXPECT_EQ(counter_at(shown_.window.base), 0u);
+  EXPECT_EQ(owner_.error().code(), Errc::kRemoteError);
+  expect_others_go_on();
 }
 
 TEST_F(TcpAttack, who_asks_much_and_reads_nothing_does_not_stop_the_others) {

@@ -177,6 +177,10 @@ TEST(TcpFrame, each_bad_field_is_named) {
   EXPECT_EQ(says({FrameType::kPut, 2, 1, 0, kMax}, "the limit is 262144"), "");
   EXPECT_EQ(says({FrameType::kGot, 2, 1, 0, 1}, "only an owner sends"), "");
   EXPECT_EQ(says({FrameType::kOpened, 2, 1, 0, 1}, "only an owner sends"), "");
+  EXPECT_EQ(says({FrameType::kAck, 2, 0, 0, 1}, "only an owner sends"), "");
+  EXPECT_EQ(says({FrameType::kJoined, 2, 0, 0, 1}, "only an owner sends"), "");
+  EXPECT_EQ(says({FrameType::kJoin, 0, 1, kOwner, 0}, "a join after other frames"), "");
+  EXPECT_EQ(says({FrameType::kPing, 2, 0, 0, 0}, "has joined no opener"), "");
   EXPECT_EQ(says({static_cast<FrameType>(0), 2, 1, 0, 1}, "unknown type 0"), "");
   EXPECT_EQ(says({static_cast<FrameType>(12), 2, 1, 0, 1}, "unknown type 12"), "");
   EXPECT_EQ(says({static_cast<FrameType>(~0u), 2, 1, 0, 1}, "unknown type 4294967295"), "");
@@ -185,11 +189,11 @@ TEST(TcpFrame, each_bad_field_is_named) {
   EXPECT_EQ(says({FrameType::kOpen, 2, 1, kOwner, kBytes - 1}, "with 999 bytes, it has 1000"), "");
 }
 
-TEST(TcpFrame, streams_other_than_the_first_are_malformed) {
+TEST(TcpFrame, a_second_word_other_than_zero_is_malformed) {
   HeaderBytes bytes = encode({FrameType::kBye, 1, 0, 0, 0});
   bytes[4] = std::byte{1};
   FrameHeader header;
-  EXPECT_EQ(decode(bytes, header), "a frame of stream 1, expected 0");
+  EXPECT_EQ(decode(bytes, header), "a frame with 1 in its second word, expected 0");
 }
 
 TEST(TcpFrame, nothing_comes_before_an_open_or_after_a_goodbye) {
@@ -332,7 +336,7 @@ TEST(TcpFrame, random_input_is_survived) {
     for (std::uint64_t frame = 2; frame < 6 && i % 4 > 1; ++frame) {
       const std::uint64_t amount = random() % 600;
       append(input,
-             {static_cast<FrameType>(2 + random() % 7), frame, 1, random() % 64 * 8, amount});
+             {static_cast<FrameType>(2 + random() % 10), frame, 1, random() % 64 * 8, amount});
       input.resize(input.size() + amount % 100);
     }
     for (unsigned junk = random() % 64; junk > 0; --junk)

@@ -77,7 +77,7 @@ std::string Rail::receive() {
     switch (receive_some(socket_, reader_)) {
       case Received::kMore: break;
       case Received::kAll: return {};
-      case Received::kClosed: return "the peer has closed it or ended";
+      case Received::kClosed: ended_ = true; return "the peer has closed it or ended";
       case Received::kFailed: return std::strerror(errno);
       case Received::kMalformed: return "it brought " + reader_.complaint();
     }

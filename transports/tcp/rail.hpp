@@ -60,6 +60,8 @@ class Rail final : public Watched, private FrameSink {
   /// What ends the connection, or nothing.
   std::string receive();
   std::vector<std::uint64_t>& acknowledged() { return acknowledged_; }
+  /// Whether the peer has closed it as one does that ends in order.
+  bool ended() const { return ended_; }
   /// Whether there are frames that are not acknowledged: any, or any up to a number.
   bool has_in_flight() const { return !in_flight_.empty(); }
   bool carries_up_to(std::uint64_t sequence) const;
@@ -92,6 +94,7 @@ class Rail final : public Watched, private FrameSink {
   RailJoin join_;
   Clock::time_point since_ = Clock::now();
   bool dropped_ = false;
+  bool ended_ = false;
 
   SendBatch outbox_;
   std::vector<FrameHeader> words_;           // to be said once the outbox has room

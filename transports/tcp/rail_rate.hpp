@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 namespace sluice::transport::tcp {
 
@@ -29,18 +30,19 @@ class RailRate {
 
   bool measured() const { return measured_; }
   double bytes_per_s() const { return bytes_per_s_; }
-  /// The shortest time lately between a frame's departure and its acknowledgement.
-  double latency_s() const { return latency_s_; }
+  /// The shortest time between a frame's departure and its acknowledgement in the last seconds.
+  double latency_s() const { return std::min(latency_s_, latency_before_s_); }
 
-  Departure depart(std::uint64_t in_flight_bytes, Clock::time_point now) const {
+  Departure depart(std::uint64_t in_flight_bytes, Clock::time_point now) {
     const bool alone = in_flight_bytes == 0;
-    return {now, alone ? now : delivered_at_, delivered_bytes_, alone};
+    if (alone) delivered_at_ = now;  // what was before says nothing of the way's rate
+    return {now, delivered_at_, delivered_bytes_, alone};
   }
   void delivered(const Departure& departure, std::uint64_t bytes, Clock::time_point now) {
     delivered_bytes_ += bytes;
     delivered_at_ = now;
     if (bytes < kMeasuredFromBytes) return;
-    note_latency(std::chrono::duration<double>(now - departure.at).count());
+    note_latency(std::chrono::duration<double>(now - departure.at).count(), now);
     const double seconds = std::chrono::duration<double>(now - departure.delivered_at).count();
     if (seconds <= 0) return;
     const double sample =
@@ -58,13 +60,21 @@ class RailRate {
       bytes_per_s_ += (sample - bytes_per_s_) / 4;
     measured_ = true;
   }
-  /// Falls at once, and rises slowly: ways get longer more seldom than queues do.
-  void note_latency(double seconds) {
-    latency_s_ = seconds < latency_s_ ? seconds : latency_s_ + (seconds - latency_s_) / 256;
+  /// Of two periods, so that the least falls at once and rises when the way has become longer.
+  void note_latency(double seconds, Clock::time_point now) {
+    if (now - period_begun_ > kPeriod) {
+      latency_before_s_ = std::exchange(latency_s_, seconds);
+      period_begun_ = now;
+    }
+    latency_s_ = std::min(latency_s_, seconds);
   }
+
+  static constexpr std::chrono::seconds kPeriod{5};
 
   double bytes_per_s_ = kAssumedBytesPerS;
   double latency_s_;
+  double latency_before_s_ = latency_s_;
+  Clock::time_point period_begun_{};
   bool measured_ = false;
   std::uint64_t delivered_bytes_ = 0;
   Clock::time_point delivered_at_{};

@@ -25,10 +25,10 @@ struct RailLoad {
 };
 
 /// More than this is not on its way at a time: what is queued in the system cannot be given to
-/// another rail any more. Twice its way there and back, and ten milliseconds in which nobody may
-/// look after it; at least two frames.
+/// another rail any more. The way there and back, and twenty milliseconds in which nobody may look
+/// after it; at least two frames.
 inline std::uint64_t most_in_flight(const RailLoad& rail) {
-  const double bytes = rail.bytes_per_s * (0.010 + 2 * rail.latency_s);
+  const double bytes = rail.bytes_per_s * (rail.latency_s + 0.020);
   return std::max(2 * kStripeBytes, static_cast<std::uint64_t>(std::min(bytes, 1e15)));
 }
 

@@ -36,6 +36,7 @@ class Seat {
   /// At once: the opener waits for it.
   void ask() { asked_ = true; }
   bool acknowledgement_is_due() const;
+  bool owes_acknowledgement() const { return unacknowledged_frames_ > 0; }
   /// How much has come over this rail. Not due from here.
   FrameHeader acknowledge();
 

@@ -39,6 +39,13 @@ Incoming::Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner)
       lost_(owner.lost),
       applier_(owner.regions, owner.number, owner.openers) {}
 
+Incoming::~Incoming() {
+  Seat* const seat = applier_.seat();
+  if (seat == nullptr || seat->cut() || !seat->owes_acknowledgement() || !batch_.empty()) return;
+  batch_.add(seat->acknowledge(), {});
+  batch_.send_some(socket_);
+}
+
 bool Incoming::ready() {
   if (applier_.seat() != nullptr && applier_.seat()->cut()) {
     log::debug("tcp: the connection from {} was cut off, for another rail", peer_);

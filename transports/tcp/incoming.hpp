@@ -39,6 +39,8 @@ class Incoming final : public Watched {
   };
   /// `socket`: of an opener that has proved the key.
   Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner);
+  /// Acknowledges what has come: an opener need not wonder.
+  ~Incoming() override;
 
   const bootstrap::Fd& descriptor() const override { return socket_; }
   bool ready() override;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bootstrap/socket.hpp"
@@ -71,6 +72,10 @@ class Rail final : public Watched, private FrameSink {
   /// Whether the peer's kernel, too, has confirmed nothing of what it was sent for so long.
   bool is_unheard(std::chrono::milliseconds time) const;
 
+  /// Whether it is doubted for the second time in a row.
+  bool doubt() { return std::exchange(doubted_, true); }
+  void trust() { doubted_ = false; }
+
   /// Hangs up; the system forgets what it has not sent. Returns the frames that were on their way.
   std::vector<std::uint64_t> drop();
   /// As after a goodbye: the system still sends what it has.
@@ -95,6 +100,7 @@ class Rail final : public Watched, private FrameSink {
   Clock::time_point since_ = Clock::now();
   bool dropped_ = false;
   bool ended_ = false;
+  bool doubted_ = false;
 
   SendBatch outbox_;
   std::vector<FrameHeader> words_;           // to be said once the outbox has room

@@ -176,7 +176,10 @@ void OutgoingRails::look_after(const Lock& lock, Slot& slot, Clock::time_point n
   if (!slot.rail->has_in_flight() || now - slot.rail->waits_since() < kAskAfter) return;
   // The owner acknowledges small frames late, if nobody asks.
   slot.rail->say({FrameType::kPing, 0, 0, 0, 0});
-  if (const std::string why = why_dead(*slot.rail, now); !why.empty()) drop(lock, slot, why);
+  const std::string why = why_dead(*slot.rail, now);
+  if (why.empty()) return slot.rail->trust();
+  // Where the owner goes on after a pause, one rail moves before the other.
+  if (slot.rail->doubt()) drop(lock, slot, why);
 }
 
 /// Empty: it is not, or there is nothing better.

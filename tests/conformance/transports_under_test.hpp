@@ -65,7 +65,10 @@ struct Factory<TcpRails> {
     for (std::uint8_t i = 1; i <= 3; ++i) {
       options.addresses.push_back(bootstrap::Address{}.loopback());
       options.addresses.back().ip[3] = i;
-      options.connect_from.push_back({options.addresses.back(), 8});
+      bootstrap::Interface& from = options.connect_from.emplace_back();
+      from.address = options.addresses.back();
+      from.prefix_bits = 8;
+      from.is_loopback = true;
     }
     auto made = Tcp::start(key, options);
     if (!made.ok()) return made.status();

@@ -213,7 +213,8 @@ TEST_F(TcpAttack, a_rail_that_joins_a_foreign_opener_is_refused) {
   options.addresses.push_back(second_loopback());
   auto owner = start(options);
   const Published shown = publish(owner, kBytes);
-  options.connect_from = {{options.addresses[0], 8}, {options.addresses[1], 8}};
+  for (const auto& address : options.addresses)
+    options.connect_from.push_back(loopback_interface(address));
   auto peer = start(options);
   const Tcp::Remote remote = open(peer, shown.blob);
   ASSERT_TRUE(comes_true(seconds(20), [&] { return Tcp::connections(remote) == 2; }));

@@ -29,7 +29,7 @@ Options with_interfaces(std::uint8_t count) {
   Options options;
   for (std::uint8_t i = 1; i <= count; ++i) {
     options.addresses.push_back(loopback(i));
-    options.connect_from.push_back({loopback(i), 8});
+    options.connect_from.push_back(loopback_interface(loopback(i)));
   }
   return options;
 }

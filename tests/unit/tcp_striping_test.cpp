@@ -1,8 +1,7 @@
 // What decides about rails, without a socket: order of arrival, what is kept, measured rates, the
-// choice of a rail, pairs of interfaces.
+// choice of a rail.
 #include "transports/tcp/striping.hpp"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,14 +12,12 @@
 #include <vector>
 
 #include "transports/tcp/arrival_order.hpp"
-#include "transports/tcp/pairing.hpp"
 #include "transports/tcp/rail_rate.hpp"
 #include "transports/tcp/unacknowledged.hpp"
 
 namespace sluice::transport::tcp {
 namespace {
 
-using bootstrap::Address;
 using Clock = RailRate::Clock;
 
 TEST(TcpArrivalOrder, knows_what_has_come_in_any_order) {
@@ -269,50 +266,6 @@ TEST(TcpRailRate, small_frames_and_those_alone_do_not_lower_it) {
   EXPECT_NEAR(rate.bytes_per_s(), 65.5e6, 1e6) << "it was alone";
   for (int i = 0; i < 40; ++i) deliver(64 << 10, 1, 0.01);
   EXPECT_NEAR(rate.bytes_per_s(), 6.55e6, 1e5) << "the way was busy";
-}
-
-Address address(std::initializer_list<std::uint8_t> ip) {
-  Address made;
-  std::copy(ip.begin(), ip.end(), made.ip.begin());
-  if (ip.size() == 16) made.family = AF_INET6;
-  return made;
-}
-
-std::string pairs_of(const std::vector<LocalAddress>& local, const std::vector<Address>& remote) {
-  std::string text;
-  for (const NicPair& pair : pair_nics(local, remote))
-    text += fmt::format("{}-{} ", int{pair.from.ip[2]}, int{pair.to.ip[2]});
-  return text;
-}
-
-TEST(TcpPairing, the_same_subnet_comes_first_and_then_the_order) {
-  const auto local = [](std::uint8_t net, int bits = 24) {
-    return LocalAddress{address({10, 0, net, 1}), bits};
-  };
-  const auto remote = [](std::uint8_t net) { return address({10, 0, net, 2}); };
-  EXPECT_EQ(pairs_of({local(1), local(2)}, {remote(1), remote(2)}), "1-1 2-2 ");
-  EXPECT_EQ(pairs_of({local(1), local(2)}, {remote(2), remote(1)}), "1-1 2-2 ");
-  EXPECT_EQ(pairs_of({local(1), local(2)}, {remote(2), remote(3)}), "1-3 2-2 ");
-  EXPECT_EQ(pairs_of({local(1), local(2)}, {remote(3), remote(4)}), "1-3 2-4 ");
-  EXPECT_EQ(pairs_of({local(1), local(2)}, {remote(2)}), "2-2 ");
-  EXPECT_EQ(pairs_of({local(1)}, {remote(3), remote(1)}), "1-1 ");
-  EXPECT_EQ(pairs_of({local(1, 0), local(2, 33)}, {remote(2), remote(1)}), "1-2 2-1 ")
-      << "no such prefix: by place";
-  EXPECT_EQ(pairs_of({local(1, 8), local(2, 8)}, {remote(2), remote(1)}), "1-2 2-1 ")
-      << "one subnet: by place";
-  EXPECT_EQ(pairs_of({}, {remote(1)}), "");
-  EXPECT_EQ(pairs_of({local(1)}, {}), "");
-}
-
-TEST(TcpPairing, families_do_not_mix) {
-  const Address four = address({10, 0, 0, 2});
-  const Address six = address({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2});
-  Address mine = six;
-  mine.ip[15] = 1;
-  EXPECT_TRUE(pair_nics(std::vector<LocalAddress>{{mine, 64}}, std::vector{four}).empty());
-  const auto pairs = pair_nics(std::vector<LocalAddress>{{mine, 64}}, std::vector{four, six});
-  ASSERT_EQ(pairs.size(), 1u);
-  EXPECT_EQ(pairs[0].to.text(), six.text());
 }
 
 }  // namespace

@@ -33,6 +33,15 @@ inline Deadline soon() { return Deadline::after(seconds(20)); }
 
 inline Options local_options() { return {.addresses = {bootstrap::Address{}.loopback()}}; }
 
+/// 127.0.0.1, 127.0.0.2, ... stand for interfaces.
+inline bootstrap::Interface loopback_interface(const bootstrap::Address& address) {
+  bootstrap::Interface made;
+  made.address = address;
+  made.prefix_bits = 8;
+  made.is_loopback = true;
+  return made;
+}
+
 inline Tcp start(Options options = local_options()) {
   auto made = Tcp::start(job_key(), std::move(options));
   EXPECT_TRUE(made.ok()) << last_error();

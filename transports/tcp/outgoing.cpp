@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "channel/memory_channel.hpp"
 
 namespace sluice::transport::tcp {

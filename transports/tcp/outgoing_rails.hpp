@@ -14,14 +14,19 @@
 #include <string>
 #include <vector>
 
+#include "bootstrap/address.hpp"
 #include "transports/tcp/outgoing.hpp"
-#include "transports/tcp/pairing.hpp"
 #include "transports/tcp/progress.hpp"
 #include "transports/tcp/rail.hpp"
 #include "transports/tcp/timer.hpp"
 #include "transports/tcp/unacknowledged.hpp"
 
 namespace sluice::transport::tcp {
+
+/// An address of an interface of this host, and one of the peer's.
+struct NicPair {
+  bootstrap::Address from, to;
+};
 
 class OutgoingRails final : public Outgoing, public std::enable_shared_from_this<OutgoingRails> {
  public:

@@ -74,6 +74,7 @@ struct Tcp::State {
   Status receive_strangers(std::vector<Fd> listeners);
   Result<std::shared_ptr<tcp::Connection>> connection_to(const tcp::Place& place,
                                                          Deadline deadline);
+  std::vector<tcp::NicPair> pairs_with(const std::vector<Address>& theirs) const;
   Result<std::shared_ptr<tcp::Outgoing>> connect(const tcp::Place& place, Deadline deadline);
   Result<std::shared_ptr<tcp::Outgoing>> connect_once(const tcp::Place& place,
                                                       const std::vector<tcp::NicPair>& pairs,
@@ -91,8 +92,8 @@ Result<Tcp> Tcp::start(const bootstrap::Secret& key, Options options) {
         fmt::format("tcp: a timeout of {} ms and {} ms for strangers; both must be at least 1",
                     options.timeout.count(), options.stranger_time.count()));
   if (options.connect_from.size() > tcp::kMaxAddresses)
-    return fail(Errc::kInvalidArgument, "too many addresses",
-                fmt::format("tcp: {} addresses to connect from, expected at most {}",
+    return fail(Errc::kInvalidArgument, "too many interfaces",
+                fmt::format("tcp: {} interfaces to connect from, expected at most {}",
                             options.connect_from.size(), tcp::kMaxAddresses));
   auto state = std::make_unique<State>();
   state->key = key;
@@ -204,9 +205,16 @@ Result<std::shared_ptr<tcp::Connection>> Tcp::State::connection_to(const tcp::Pl
   return connection;
 }
 
+std::vector<tcp::NicPair> Tcp::State::pairs_with(const std::vector<Address>& theirs) const {
+  std::vector<tcp::NicPair> pairs;
+  for (const auto& pair : bootstrap::pair_interfaces(options.connect_from, theirs))
+    pairs.push_back({options.connect_from[pair.mine].address, theirs[pair.theirs]});
+  return pairs;
+}
+
 Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect(const tcp::Place& place,
                                                            Deadline deadline) {
-  std::vector<tcp::NicPair> pairs = tcp::pair_nics(options.connect_from, place.addresses);
+  std::vector<tcp::NicPair> pairs = pairs_with(place.addresses);
   if (pairs.size() < 2) return connect_once(place, pairs, deadline);
   SLUICE_TRY_ASSIGN(auto rails, tcp::OutgoingRails::connect(
                                     {std::move(pairs), wire_key, place.owner, options.timeout,

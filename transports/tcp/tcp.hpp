@@ -11,8 +11,8 @@
 
 #include "bootstrap/address.hpp"
 #include "bootstrap/authentication.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "transports/tcp/outgoing.hpp"
-#include "transports/tcp/pairing.hpp"
 #include "transports/transport.hpp"
 
 namespace sluice::transport {
@@ -23,10 +23,10 @@ struct Options {
   /// Where to listen: 1 to 8 addresses of this host's interfaces, each with its port or 0 for a
   /// free one. None: those that SLUICE_NET selects.
   std::vector<bootstrap::Address> addresses;
-  /// Up to 8 addresses of interfaces to connect from, each paired with one of the peer's: see
-  /// pair_nics(). With more than one pair there is a connection over each, and puts are spread over
-  /// them. None: one connection, from where the system's routes lead.
-  std::vector<LocalAddress> connect_from{};
+  /// Up to 8 interfaces to connect from, each paired with an address of the peer: see
+  /// pair_interfaces(). With more than one pair there is a connection over each, and puts are
+  /// spread over them. None: one connection, from where the system's routes lead.
+  std::vector<bootstrap::Interface> connect_from{};
   /// Of all connections, where the system knows it. Empty: the system's default. bbr, which is the
   /// default of some, halves what links between network namespaces can do.
   std::string congestion_control = "cubic";

@@ -27,8 +27,13 @@ namespace sluice {
 class RemotePeers {
  public:
   /// `addresses`: where peers reach this rank, each with its port or 0 for a free one.
-  static Result<std::unique_ptr<RemotePeers>> start(const Bootstrap::Key& key,
-                                                    std::vector<bootstrap::Address> addresses,
+  /// `connect_from`: the interfaces over which it reaches them, all at once; none: by the system's
+  /// routes.
+  struct Ways {
+    std::vector<bootstrap::Address> addresses;
+    std::vector<bootstrap::Interface> connect_from;
+  };
+  static Result<std::unique_ptr<RemotePeers>> start(const Bootstrap::Key& key, Ways ways,
                                                     std::chrono::milliseconds timeout);
 
   /// What tells peers where `segment` is; the memory must outlive this object.

@@ -165,22 +165,24 @@ Status Setup::open_segments_within() {
   return {};
 }
 
-Result<std::vector<bootstrap::Address>> Setup::own_addresses() const {
+Result<RemotePeers::Ways> Setup::ways() const {
   const bootstrap::Address reachable = impl_.bootstrap_->reachable_address();
+  const bool selected = environment::text("SLUICE_NET").has_value();
   // Who met on loopback need not be reached from elsewhere.
-  if (reachable.is_loopback() && !environment::text("SLUICE_NET")) return std::vector{reachable};
-  SLUICE_TRY_ASSIGN(const auto used, bootstrap::used_interfaces(reachable));
-  std::vector<bootstrap::Address> addresses;
-  for (const bootstrap::Interface& each : used) addresses.push_back(each.address);
-  return addresses;
+  if (reachable.is_loopback() && !selected) return RemotePeers::Ways{{reachable}, {}};
+  SLUICE_TRY_ASSIGN(auto used, bootstrap::used_interfaces(reachable));
+  RemotePeers::Ways ways;
+  for (const bootstrap::Interface& each : used) ways.addresses.push_back(each.address);
+  if (selected) ways.connect_from = std::move(used);
+  return ways;
 }
 
 Status Setup::open_remote_segments() {
   if (!spread()) return {};
-  SLUICE_TRY_ASSIGN(auto addresses, own_addresses());
+  SLUICE_TRY_ASSIGN(auto ways, this->ways());
   SLUICE_TRY_ASSIGN(impl_.remote_peers_,
-                    RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"),
-                                       std::move(addresses), impl_.options_.timeout));
+                    RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"), std::move(ways),
+                                       impl_.options_.timeout));
   SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
   SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
   for (int r = 0; r < size(); ++r) {

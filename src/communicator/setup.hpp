@@ -69,8 +69,9 @@ class Setup {
   /// Those through which the ranks of this host work among themselves in schedules over several.
   Status open_segments_within();
 
-  /// Where ranks on other hosts reach this one.
-  Result<std::vector<bootstrap::Address>> own_addresses() const;
+  /// Where ranks on other hosts reach this one, and it them: over several interfaces at once where
+  /// SLUICE_NET selects several, else over the one that reached the rendezvous.
+  Result<RemotePeers::Ways> ways() const;
 
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();

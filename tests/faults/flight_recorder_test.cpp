@@ -5,7 +5,7 @@
 #include <atomic>
 
 #include "communicator/flight_text.hpp"
-#include "rank_processes.hpp"
+#include "support/rank_processes.hpp"
 #include "support/ranks.hpp"
 
 namespace sluice::faults {

@@ -8,7 +8,7 @@
 #include "support/rank_processes.hpp"
 #include "support/ranks.hpp"
 
-namespace sluice::faults {
+namespace sluice::test {
 namespace {
 
 /// The verdict on the one communicator that `pid` has a rank in.
@@ -57,7 +57,7 @@ std::string late_rank(Communicator& ranks) {
   std::vector<int> others;
   for (int rank = 0; rank < ranks.size(); ++rank)
     if (rank != 2) others.push_back(rank);
-  std::string error = test::text_of(reduce());
+  std::string error = text_of(reduce());
   if (error.empty() && ranks.rank() == 2) {
     const auto whole = [] { return verdict_on(::getpid()); };
     error = said(fmt::format("{} ranks wait for it, the longest for ", others.size()), whole);
@@ -69,7 +69,7 @@ std::string late_rank(Communicator& ranks) {
       error += said("in all_reduce #2 (count 1, float, sum); waits ",
                     [&] { return look_at(::getpid(), rank); });
   }
-  if (error.empty()) error = test::text_of(reduce());
+  if (error.empty()) error = text_of(reduce());
   if (error.empty() && ranks.rank() == 2)  // that is over, and they wait for the message below
     for (const int rank : others)
       error += said("exchanging messages, after all_reduce #2 (count 1, float, sum); waits ",
@@ -77,10 +77,9 @@ std::string late_rank(Communicator& ranks) {
   // Nobody leaves before rank 2 has looked.
   int done = 0;
   if (ranks.rank() == 2)
-    for (const int rank : others)
-      error += test::text_of(ranks.send(&done, 1, DataType::kInt32, rank));
+    for (const int rank : others) error += text_of(ranks.send(&done, 1, DataType::kInt32, rank));
   else
-    error += test::text_of(ranks.receive(&done, 1, DataType::kInt32, 2));
+    error += text_of(ranks.receive(&done, 1, DataType::kInt32, 2));
   return error;
 }
 
@@ -105,11 +104,11 @@ TEST(FlightRecorder, names_a_thread_that_does_not_come_and_who_waits_for_it) {
 /// Rank 0 waits for a message, which rank 1 sends when it has seen that.
 std::string late_message(Communicator& ranks) {
   int number = 0;
-  if (ranks.rank() == 0) return test::text_of(ranks.receive(&number, 1, DataType::kInt32, 1));
+  if (ranks.rank() == 0) return text_of(ranks.receive(&number, 1, DataType::kInt32, 1));
   const auto rank_0 = [] { return look_at(::getpid(), 0); };
   std::string error = said("exchanging messages; waits ", rank_0);
   error += said("for rank 1: fragment 1 of the link", rank_0);
-  return error + test::text_of(ranks.send(&number, 1, DataType::kInt32, 0));
+  return error + text_of(ranks.send(&number, 1, DataType::kInt32, 0));
 }
 
 /// Rank 0 waits for a signal, which rank 1 gives when it has seen that.
@@ -128,7 +127,7 @@ std::string late_signal(Communicator& ranks) {
     error += said("for rank 1: signal 1 of a channel (now 0)", rank_0);
     channels.value()[0].signal(group);
   }
-  return error + test::text_of(ranks.barrier());
+  return error + text_of(ranks.barrier());
 }
 
 TEST(FlightRecorder, tells_messages_from_collectives) {
@@ -178,4 +177,4 @@ TEST(FlightRecorder, says_that_a_process_has_ended_while_others_hold_its_segment
 }
 
 }  // namespace
-}  // namespace sluice::faults
+}  // namespace sluice::test

@@ -159,6 +159,15 @@ TEST_F(TcpRails, what_was_put_before_leaving_arrives) {
   EXPECT_TRUE(owner_.error().ok()) << last_error();
 }
 
+TEST_F(TcpRails, leaving_while_connections_are_made_is_no_error) {
+  for (int i = 0; i < 100; ++i) {
+    auto leaver = start(with_interfaces(3));
+    const Tcp::Remote remote = open(leaver, shown_.blob);
+    if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(20 * i));
+  }
+  EXPECT_TRUE(owner_.error().ok()) << last_error();
+}
+
 TEST_F(TcpRails, its_descriptors_are_gone_after_the_last_remote) {
   ASSERT_TRUE(come_up(3));
   const auto before = sluice::test::open_descriptors();

@@ -32,6 +32,8 @@ class Applier final : public FrameSink {
   /// Null where the opener has only this connection.
   Seat* seat() { return seat_.get(); }
   const Seat* seat() const { return seat_.get(); }
+  /// Whether the opener has reached anything here.
+  bool opened() const { return opened_; }
   /// Over this connection or another rail.
   bool said_bye() const { return said_bye_ || (seat_ && seat_->opener_has_left()); }
 

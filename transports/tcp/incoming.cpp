@@ -133,6 +133,11 @@ bool Incoming::gone(const std::string& how) {
     return false;
   }
   std::string text = fmt::format("tcp: the peer at {} {}", peer_, how);
+  if (!applier_.opened()) {
+    // Nobody waits for it. One that leaves may have been about to make another connection.
+    log::logger().log(broke_rules() ? spdlog::level::warn : spdlog::level::info, "{}", text);
+    return false;
+  }
   Seat* const seat = applier_.seat();
   if (seat != nullptr && seat->others() > 0 && !broke_rules()) {
     log::warn("{}; it has {} more connections", text, seat->others());

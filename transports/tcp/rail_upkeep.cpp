@@ -84,10 +84,7 @@ Status OutgoingRails::begin_upkeep() {
   SLUICE_TRY(setup_.progress->watch(timer_));
   for (Slot& slot : slots_)
     if (slot.rail) SLUICE_TRY(setup_.progress->watch(slot.rail));
-  for (Slot& slot : slots_) {
-    if (!slot.rail) wake_by(slot.next_try);
-    if (!slot.rail && slot.backoff == Clock::duration{}) join(slot);
-  }
+  wake_by(Clock::now());  // for the others
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/median.hpp"
 #include "compute/reduce.hpp"
 #include "topology/host.hpp"
 
@@ -86,17 +87,11 @@ class Pair {
   std::uint64_t step_ = 0;
 };
 
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// Of the later values: the first ones, at most half, were there to touch the memory.
 double median_after(std::size_t first, std::vector<double>& values) {
   const std::size_t skipped = std::min(first, values.size() / 2);
   values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(skipped));
-  return median(values);
+  return median_of(values);
 }
 
 /// Both write a slot of their own, then read the other's, as a schedule does.
@@ -148,7 +143,7 @@ void measure_attach(Pair& pair, const PrivateMemory& attach, int peer, LinkFigur
     long_times.push_back(read(round, kBytes));
   }
   pair.meet();  // from here the peer does not read our memory any more
-  const double short_ns = median(short_times), long_ns = median(long_times);
+  const double short_ns = median_of(short_times), long_ns = median_of(long_times);
   figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShort);
   figures.attach_alpha =
       std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));

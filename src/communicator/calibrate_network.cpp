@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/median.hpp"
+
 namespace sluice {
 namespace {
 
@@ -57,12 +59,6 @@ class Far {
 
 constexpr std::uint64_t kGoOn = 1, kEnough = 2;
 
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// Nanoseconds until an answer to `bytes`: the median of at most `rounds`, once warm.
 double measure_round_trip(Far& far, const WaitState& waits, int rounds, std::uint64_t bytes) {
   std::vector<double> times;
@@ -76,8 +72,9 @@ double measure_round_trip(Far& far, const WaitState& waits, int rounds, std::uin
   }
   far.tell(kEnough);
   far.hear();
+  if (times.empty()) return 0;  // a wait had failed before
   if (times.size() > 2 * kWarmUp) times.erase(times.begin(), times.begin() + kWarmUp);
-  return median(times);
+  return median_of(times);
 }
 
 /// The other end of measure_round_trip().

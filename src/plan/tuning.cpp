@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/fd.hpp"
+#include "base/median.hpp"
 
 namespace sluice {
 namespace {
@@ -194,12 +195,6 @@ bool write_text(const Fd& file, const std::string& text) {
     done += static_cast<std::size_t>(wrote);
   }
   return ::fsync(file.get()) == 0;
-}
-
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -41,7 +41,6 @@ class RemotePeers {
   /// Opens the segment of `peer`, of at least `bytes`.
   Status open(int peer, std::span<const std::byte> blob, std::uint64_t bytes, Deadline deadline);
 
-  bool has(int peer) const { return peers_.contains(peer); }
   /// The copy of the peer's header: as of the last fetch(), at first zero.
   std::byte* header(int peer) const;
   /// Brings the copy up to date: waits for the peer's host, but asks nothing of its program. A peer

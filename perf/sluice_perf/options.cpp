@@ -220,7 +220,7 @@ std::vector<std::size_t> CommandLine::sizes() const {
   return all;
 }
 
-std::string CommandLine::library_algorithm() const {
+std::string CommandLine::algorithm_option() const {
   if (algorithm.find_first_of(":,") != std::string::npos) return algorithm;
   std::vector<std::string> parts;
   for (const AlgorithmDescription& row : algorithms()) {

@@ -47,7 +47,7 @@ struct CommandLine {
   std::vector<std::size_t> sizes() const;
   /// The library's Options::algorithm: the name for the collectives measured only, so that the
   /// barriers and gathers of the measurement itself stay as they are.
-  std::string library_algorithm() const;
+  std::string algorithm_option() const;
 };
 
 /// The command line, or the exit code when there is nothing to run (help, or an error that has been

@@ -173,7 +173,7 @@ int run_rank(const CommandLine& line, const Place& place) {
 
   Options options;
   options.transport = line.transport;
-  options.algorithm = line.library_algorithm();
+  options.algorithm = line.algorithm_option();
   if (line.timeout_s > 0)
     options.timeout = std::chrono::milliseconds(static_cast<long long>(line.timeout_s * 1000));
   auto communicator = place.id ? Communicator::create(*place.id, place.rank, place.ranks, options)

@@ -13,10 +13,6 @@ extern "C" const char* __tsan_default_options() { return "report_thread_leaks=0"
 namespace sluice::test {
 namespace {
 
-bool says(const char* text, const std::string& part) {
-  return std::string(text).find(part) != std::string::npos;
-}
-
 class KilledRank : public testing::TestWithParam<std::tuple<Stream, int>> {};
 
 TEST_P(KilledRank, every_other_rank_gets_an_error_that_names_it_within_two_seconds) {
@@ -26,18 +22,7 @@ TEST_P(KilledRank, every_other_rank_gets_an_error_that_names_it_within_two_secon
   ASSERT_TRUE(ranks.under_way()) << ranks.texts();
   const auto killed_at = Clock::now();
   ranks.kill_now(victim);
-  for (int rank = 0; rank < kRanks; ++rank) {
-    if (rank == victim) continue;
-    ASSERT_TRUE(ranks.fails(rank, milliseconds(10'000))) << "rank " << rank << " goes on waiting";
-    const Report& report = ranks[rank];
-    EXPECT_LT(report.failed_at() - killed_at, milliseconds(2000)) << report.text;
-    EXPECT_EQ(report.code, Errc::kRemoteError) << report.text;
-    EXPECT_TRUE(says(report.text, fmt::format("rank {}", victim))) << report.text;
-    EXPECT_FALSE(report.wrong);
-    EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
-    EXPECT_EQ(report.code_again, report.code);
-    EXPECT_STREQ(report.text_again, report.text);
-  }
+  expect_all_hear_of(ranks, victim, killed_at);
 }
 
 INSTANTIATE_TEST_SUITE_P(Faults, KilledRank,
@@ -63,7 +48,7 @@ TEST_P(StoppedRank, the_others_time_out_and_say_whom_they_waited_for_and_what_it
     EXPECT_GE(report.failed_at() - stopped_at, kTimeout - milliseconds(100)) << report.text;
     EXPECT_LT(report.failed_at() - stopped_at, kTimeout + milliseconds(1500)) << report.text;
     EXPECT_EQ(report.code, Errc::kTimeout) << report.text;
-    EXPECT_TRUE(says(report.text, "waited 4000 ms for rank 1, which last began all_reduce #"))
+    EXPECT_TRUE(says(report, "waited 4000 ms for rank 1, which last began all_reduce #"))
         << report.text;
     EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
   }

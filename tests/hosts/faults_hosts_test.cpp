@@ -16,10 +16,6 @@ const Stream kTiny{"tiny", "", Stream::Kind::kAllReduce, 4};
 const Stream kLarge{"large", "", Stream::Kind::kAllReduce, 1 << 20};
 const Stream kHostStreams[] = {kTiny, kLarge, kMessages};
 
-bool says(const Report& report, const std::string& part) {
-  return std::string(report.text).find(part) != std::string::npos;
-}
-
 class FaultsOnHosts : public OnHostsWith<Stream> {
  protected:
   static void expect_timeout(RankProcesses& ranks, int rank, Clock::time_point since) {
@@ -43,17 +39,7 @@ TEST_P(FaultsOnHosts, a_killed_rank_is_named_to_all_others_within_two_seconds) {
     ASSERT_TRUE(ranks.under_way()) << ranks.texts();
     const auto killed_at = Clock::now();
     ranks.kill_now(victim);
-    for (int rank = 0; rank < kRanks; ++rank) {
-      if (rank == victim) continue;
-      ASSERT_TRUE(ranks.fails(rank, milliseconds(10'000))) << "rank " << rank << " goes on waiting";
-      const Report& report = ranks[rank];
-      EXPECT_LT(report.failed_at() - killed_at, milliseconds(2000)) << report.text;
-      EXPECT_EQ(report.code, Errc::kRemoteError) << report.text;
-      EXPECT_TRUE(says(report, fmt::format("rank {}", victim))) << report.text;
-      EXPECT_FALSE(report.wrong);
-      EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
-      EXPECT_STREQ(report.text_again, report.text);
-    }
+    expect_all_hear_of(ranks, victim, killed_at);
   }
 }
 

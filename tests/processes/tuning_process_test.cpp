@@ -14,6 +14,7 @@
 #include "communicator/impl.hpp"
 #include "plan/tuning.hpp"
 #include "support/ranks.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace sluice::test {
 namespace {
@@ -59,14 +60,7 @@ std::string check_agreement(Communicator& communicator, const CostModel* expecte
 
 class TuningProcesses : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "sluice-tuning-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string path(const std::string& name) const { return folder_.file(name); }
 
   /// Splits the communicator off itself, each rank with its own file, and checks what it plans by.
   std::string split_with(Communicator& communicator, const std::string& rank_0_file,
@@ -85,7 +79,7 @@ class TuningProcesses : public testing::Test {
     return write_tuning(path(name), tuning).ok() ? "" : last_error();
   }
 
-  std::string folder_;
+  const TemporaryFolder folder_;
 };
 
 TEST_F(TuningProcesses, plan_by_rank_zeros_file_whatever_the_others_have) {

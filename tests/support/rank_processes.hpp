@@ -70,6 +70,7 @@ class RankProcesses {
   RankProcesses(const RankProcesses&) = delete;
   RankProcesses& operator=(const RankProcesses&) = delete;
 
+  int size() const { return size_; }
   pid_t pid(int rank) const { return pids_[rank]; }
   const Report& operator[](int rank) const { return page_->reports[rank]; }
   const UniqueId& id() const { return page_->id; }
@@ -164,5 +165,26 @@ class RankProcesses {
   pid_t pids_[kMost] = {};
   Page* page_;
 };
+
+inline bool says(const Report& report, const std::string& part) {
+  return std::string(report.text).find(part) != std::string::npos;
+}
+
+/// All but `victim`, which was killed at `killed_at`, fail within two seconds with an error that
+/// names it, say it again when asked again, and end.
+inline void expect_all_hear_of(RankProcesses& ranks, int victim, Clock::time_point killed_at) {
+  for (int rank = 0; rank < ranks.size(); ++rank) {
+    if (rank == victim) continue;
+    ASSERT_TRUE(ranks.fails(rank, milliseconds(10'000))) << "rank " << rank << " goes on waiting";
+    const Report& report = ranks[rank];
+    EXPECT_LT(report.failed_at() - killed_at, milliseconds(2000)) << report.text;
+    EXPECT_EQ(report.code, Errc::kRemoteError) << report.text;
+    EXPECT_TRUE(says(report, "rank " + std::to_string(victim))) << report.text;
+    EXPECT_FALSE(report.wrong);
+    EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
+    EXPECT_EQ(report.code_again, report.code);
+    EXPECT_STREQ(report.text_again, report.text);
+  }
+}
 
 }  // namespace sluice::test

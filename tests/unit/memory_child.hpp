@@ -97,12 +97,16 @@ inline std::ptrdiff_t open_descriptors() {
                        std::filesystem::directory_iterator());
 }
 
-/// Whether this process soon has `count` descriptors open (a server's thread may be about to close
-/// some).
+/// Whether this process soon has `count` descriptors open, and keeps to that for a while: a server's
+/// thread may be about to close some, and to accept, and then close, what still queues.
 inline bool open_descriptors_settle_at(std::ptrdiff_t count) {
-  for (int attempt = 0; attempt < 2000 && open_descriptors() != count; ++attempt)
+  constexpr int kLooks = 2000, kSteadyLooks = 20;
+  for (int look = 0, steady = 0; look < kLooks; ++look) {
+    steady = open_descriptors() == count ? steady + 1 : 0;
+    if (steady == kSteadyLooks) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return open_descriptors() == count;
+  }
+  return false;
 }
 
 }  // namespace sluice::test

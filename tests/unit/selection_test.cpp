@@ -15,18 +15,31 @@ constexpr std::uint64_t kSizes[] = {0,    1,    3,      4,       63,         64,
 
 BufferAccess access(int number) { return static_cast<BufferAccess>(number); }
 
+/// Calls look(collective, bytes, entry) with what is chosen for every call.
+template <class Look>
+void for_every_choice(const Selection& selection, Look look) {
+  for (int c = 0; c < kCollectiveCount; ++c)
+    for (const std::uint64_t bytes : kSizes)
+      for (int a = 0; a < kBufferAccessCount; ++a)
+        look(c, bytes, selection.choose(static_cast<Collective>(c), bytes, access(a)));
+}
+
+CostModel two_hosts() {
+  CostModel model;
+  model.hosts = 2;
+  model.network_alpha = 10'000;
+  model.network_byte = 1;
+  return model;
+}
+
 TEST(Selection, finds_an_algorithm_that_takes_the_size_for_every_call) {
   for (const int ranks : {1, 2, 3, 8, 64}) {
     const auto selection = Selection::make(CostModel{}, ranks, Placement::kOneHost, "");
     ASSERT_TRUE(selection.ok());
-    for (int c = 0; c < kCollectiveCount; ++c)
-      for (const std::uint64_t bytes : kSizes)
-        for (int a = 0; a < kBufferAccessCount; ++a) {
-          const HostEntry& entry =
-              selection.value().choose(static_cast<Collective>(c), bytes, access(a));
-          EXPECT_EQ(static_cast<int>(entry.collective), c);
-          EXPECT_GE(entry.max_bytes, bytes) << entry.name;
-        }
+    for_every_choice(selection.value(), [](int c, std::uint64_t bytes, const HostEntry& entry) {
+      EXPECT_EQ(static_cast<int>(entry.collective), c);
+      EXPECT_GE(entry.max_bytes, bytes) << entry.name;
+    });
   }
 }
 
@@ -36,28 +49,16 @@ TEST(Selection, across_hosts_takes_only_what_can_run_there_whatever_the_buffers)
            (needs == Needs::kEvenHosts && placement == Placement::kEvenHosts);
   };
   for (const Placement placement : {Placement::kEvenHosts, Placement::kUnevenHosts}) {
-    CostModel model;
-    model.hosts = 2;
-    model.network_alpha = 10'000;
-    model.network_byte = 1;
-    const auto selection = Selection::make(model, 4, placement, "");
+    const auto selection = Selection::make(two_hosts(), 4, placement, "");
     ASSERT_TRUE(selection.ok());
-    for (int c = 0; c < kCollectiveCount; ++c)
-      for (const std::uint64_t bytes : kSizes)
-        for (int a = 0; a < kBufferAccessCount; ++a) {
-          const HostEntry& entry =
-              selection.value().choose(static_cast<Collective>(c), bytes, access(a));
-          EXPECT_TRUE(serves(entry.needs, placement)) << entry.name;
-        }
+    for_every_choice(selection.value(), [&](int, std::uint64_t, const HostEntry& entry) {
+      EXPECT_TRUE(serves(entry.needs, placement)) << entry.name;
+    });
   }
 }
 
 TEST(Selection, large_messages_across_hosts_go_by_the_hierarchy) {
-  CostModel model;
-  model.hosts = 2;
-  model.network_alpha = 10'000;
-  model.network_byte = 1;
-  const auto selection = Selection::make(model, 8, Placement::kEvenHosts, "");
+  const auto selection = Selection::make(two_hosts(), 8, Placement::kEvenHosts, "");
   ASSERT_TRUE(selection.ok());
   for (const Collective collective :
        {Collective::kAllReduce, Collective::kAllGather, Collective::kBroadcast})

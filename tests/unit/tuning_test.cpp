@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "support/temporary_folder.hpp"
 #include "topology/host.hpp"
 
 namespace sluice {
@@ -213,15 +214,9 @@ TEST(Tuning, what_belongs_nowhere_is_refused) {
 
 class TuningFile : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "sluice-tuning-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/tuning.json";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_, path_;
+  const test::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  const std::string path_ = temporary_.file("tuning.json");
 };
 
 TEST_F(TuningFile, is_replaced_as_a_whole_and_leaves_nothing_beside_it) {

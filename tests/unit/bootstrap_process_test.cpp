@@ -24,8 +24,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kCommandFd = 10;
-constexpr int kReportFd = 11;
+// Above all that this program has open: the one would else take the place of the other's pipe
+// before that is moved to its own.
+constexpr int kCommandFd = 200;
+constexpr int kReportFd = 201;
 constexpr const char* kRankTest = "BootstrapProcess.DISABLED_one_rank";
 
 bool contains(const std::string& text, const std::string& part) {

@@ -88,11 +88,11 @@ inline constexpr std::uint64_t kAnySize = ~0ull;
 namespace cost {
 using M = const CostModel&;
 constexpr double larger(double a, double b) { return a > b ? a : b; }
-constexpr double packet_all(M m, double p, double n) { return m.step() + m.work(10 * p + n * (m.packet_write + (p - 1) * m.packet_read + p * m.cached_byte)); }
+constexpr double packet_all(M m, double p, double n) { return m.step() + m.work(10 * p + n * (m.packet_write + larger((p - 1) * m.packet_read, m.cached_byte))); }
 constexpr double packet_down(M m, double p, double n) { return m.step() + m.work(10 * p + n * larger(m.packet_write, m.packet_read)) * (p > 2 ? 1 : 0.5); }
 constexpr double packet_block(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_write + m.packet_read + m.cached_byte)); }
 constexpr double packet_root(M m, double p, double n) { return m.step() + m.work(20 * p + (p - 1) * n * (m.packet_read + m.cached_byte)); }
-constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + m.pass(n, p * n); }
+constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + larger(m.from_stage((p - 1) * n), m.pass(n, p * n)); }
 constexpr double two_shot(M m, double p, double n) { return 2.5 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) / p * n * (m.packet_read + m.stage_write)) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 // Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.

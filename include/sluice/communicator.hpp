@@ -103,12 +103,12 @@ class Communicator {
 
   /// output[i] = op over ranks of input[i]; both `count` elements. In place: input == output.
   Status all_reduce(const void* input, void* output, std::size_t count, DataType type,
-                    Reduction reduction);
+                    const Reduction& reduction);
 
   /// input: p blocks of `count`; output: `count` elements, the reduction of block rank().
   /// In place: output == input + rank() * count.
   Status reduce_scatter(const void* input, void* output, std::size_t count, DataType type,
-                        Reduction reduction);
+                        const Reduction& reduction);
 
   /// input: `count` elements; output: p blocks of `count` in rank order. In place: input == output
   /// + rank() * count.
@@ -120,7 +120,7 @@ class Communicator {
 
   /// Like all_reduce, but only root's output is written (elsewhere it may be nullptr).
   Status reduce(const void* input, void* output, std::size_t count, DataType type,
-                Reduction reduction, int root);
+                const Reduction& reduction, int root);
 
   /// Everybody's `count` elements to root's p blocks. In place on root: input == output + root *
   /// count.
@@ -142,7 +142,7 @@ class Communicator {
   /// reduce_scatter with counts[r] elements for rank r: input holds the blocks one behind the
   /// other.
   Status reduce_scatter_v(const void* input, void* output, std::span<const std::size_t> counts,
-                          DataType type, Reduction reduction);
+                          DataType type, const Reduction& reduction);
 
   /// send_counts[r] elements at input + send_displacements[r] go to rank r; receive_counts[r]
   /// elements from rank r land at output + receive_displacements[r]. What r sends here must equal

@@ -4,7 +4,7 @@
 // visibly: after the first failed wait they do nothing that could harm a peer and the schedule runs
 // to its end; the launcher then finds failed(). The four ways to move data, by size:
 //
-//   packets  up to kPacketBytes: data and flag in one line, no other synchronisation
+//   packets  up to kPacketBytes: the flag is in the data's last line, no other synchronisation
 //   stage    through slots of this rank's stage, which peers read; lanes say how far each has come
 //   links    messages between two ranks through a ring of slots; works where only puts exist
 //   direct   from and to the users' own buffers, where peers can reach them
@@ -105,8 +105,7 @@ class Fabric : public Links {
                                    std::uint64_t bytes) {
     for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_packets_);
     packets_used_[turn()] = epoch_;
-    sluice::put_packets(group, packet_lines_of(rank(), size()), source, bytes, packet_tag());
-    wake();
+    put_packet(group, packet_room(rank(), size()), source, bytes);
   }
 
   /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
@@ -115,22 +114,21 @@ class Fabric : public Links {
                              std::uint64_t bytes) {
     wait_left(to, last_packets_);
     packets_used_[turn()] = epoch_;
-    sluice::put_packets(group, packet_lines_of(rank(), to), source, bytes, packet_tag());
-    wake();
+    put_packet(group, packet_room(rank(), to), source, bytes);
   }
 
   /// The peer's packets to everybody; valid until the end of the operation.
   template <ThreadGroup Group>
   SLUICE_FN const std::byte* receive_broadcast_packets(const Group& group, std::int32_t from,
                                                        std::uint64_t bytes) {
-    return unpack(group, from, packet_lines_of(from, size()), bytes);
+    return receive_packet(group, from, packet_room(from, size()), bytes);
   }
 
   /// The peer's packets to this rank; valid until the end of the operation.
   template <ThreadGroup Group>
   SLUICE_FN const std::byte* receive_packets(const Group& group, std::int32_t from,
                                              std::uint64_t bytes) {
-    return unpack(group, from, packet_lines_of(from, rank()), bytes);
+    return receive_packet(group, from, packet_room(from, rank()), bytes);
   }
 
   // ---- stage ----
@@ -279,9 +277,22 @@ class Fabric : public Links {
     used = epoch_;
   }
   SLUICE_FN std::uint64_t packet_tag() const { return epoch_ << kStepBits | (signature_ & 0xffff); }
-  SLUICE_FN PacketLine* packet_lines_of(std::int32_t from, std::int32_t to) const {
-    return reinterpret_cast<PacketLine*>(peer(from).segment +
-                                         layout_.packets(static_cast<std::uint64_t>(to), turn()));
+  SLUICE_FN PacketRoom& packet_room(std::int32_t from, std::int32_t to) const {
+    return *reinterpret_cast<PacketRoom*>(peer(from).segment +
+                                          layout_.packets(static_cast<std::uint64_t>(to), turn()));
+  }
+  template <ThreadGroup Group>
+  SLUICE_FN void put_packet(const Group& group, PacketRoom& room, const std::byte* source,
+                            std::uint64_t bytes) {
+    if (bytes <= PacketLine::kPayloadBytes) {
+      if (group.rank() == 0) copy_payload(room.message(bytes), source, bytes);
+    } else {
+      copy(group, room.message(bytes), source, bytes);
+    }
+    group.sync();
+    if (group.rank() != 0) return;
+    port::store_release(&room.tag, packet_tag());  // pairs with receive_packet()
+    wake();
   }
 
   SLUICE_FN void learn(std::int32_t from, std::uint64_t epoch) {
@@ -300,26 +311,17 @@ class Fabric : public Links {
   }
 
   template <ThreadGroup Group>
-  SLUICE_FN const std::byte* unpack(const Group& group, std::int32_t from, const PacketLine* lines,
-                                    std::uint64_t bytes) {
+  SLUICE_FN const std::byte* receive_packet(const Group& group, std::int32_t from,
+                                            const PacketRoom& room, std::uint64_t bytes) {
     const std::uint64_t tag = packet_tag();
-    const std::byte* payload = lines->payload;  // one line is read where it lies
-    std::uint64_t seen;
-    if (bytes <= PacketLine::kPayloadBytes) {
-      seen = wait_for_word(&lines->tag, tag & ~0xffffull, from);
-    } else {
-      std::byte* scratch = parts_.scratch + static_cast<std::uint64_t>(from) * kPacketBytes;
-      seen = sluice::receive_packets(group, *parts_.waits, lines, scratch, bytes, tag & ~0xffffull,
-                                     name_of(from));
-      payload = scratch;
-    }
+    const std::uint64_t seen = wait_for_word(&room.tag, tag & ~0xffffull, from);
     if (seen != tag) {
       record_mismatch(from, tag, seen);
     } else {
       learn(from, epoch_);
     }
     group.sync();
-    return payload;
+    return room.message(bytes);
   }
 
   std::uint64_t epoch_ = 0;

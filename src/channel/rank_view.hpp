@@ -89,7 +89,6 @@ struct FabricParts {
   const std::int32_t* names = nullptr;  // [ranks]: what the communicator calls them, if otherwise
   HostsView hosts;                      // where there are several
   WaitState* waits = nullptr;
-  std::byte* scratch = nullptr;        // ranks * kPacketBytes: unpacked packets
   std::byte* piece_scratch = nullptr;  // Links::kPieceBytes: a partial result on its way
   const void** sources = nullptr;      // [ranks]: for reductions
   void** destinations = nullptr;       // [ranks + 1]

@@ -9,7 +9,6 @@
 
 #include "base/port.hpp"
 #include "channel/doorbell.hpp"
-#include "channel/packet.hpp"
 
 namespace sluice {
 
@@ -141,13 +140,28 @@ struct SegmentHeader {
   ErrorNote error;
 };
 
-inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650002;  // "sluice", layout 2
+inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650003;  // "sluice", layout 3
 /// What the memory of a segment is called: by this, sluice-top finds it.
 inline constexpr const char* kSegmentLabel = "segment";
 
+/// Room for one small message. It ends where the tag begins, so the line that says that it is there
+/// carries its end, or all of it; and nothing but tags ever lies where a tag is waited for. An odd
+/// number of lines, so that the tags of neighbouring rooms fall into different sets of a cache.
+struct alignas(64) PacketRoom {
+  static constexpr std::uint64_t kLines = 81;
+  static constexpr std::uint64_t kBytes = kLines * 64 - sizeof(std::uint64_t);
+
+  std::byte space[kBytes];
+  std::uint64_t tag;  // released last
+
+  SLUICE_FN std::byte* message(std::uint64_t bytes) { return space + kBytes - bytes; }
+  SLUICE_FN const std::byte* message(std::uint64_t bytes) const { return space + kBytes - bytes; }
+};
+static_assert(sizeof(PacketRoom) == PacketRoom::kLines * 64);
+
 /// Largest message that goes as packets.
-inline constexpr std::uint64_t kPacketBytes = 92 * PacketLine::kPayloadBytes;
-/// Sets of packet lines, used in turn: how many operations a sender may be ahead of a reader it
+inline constexpr std::uint64_t kPacketBytes = PacketRoom::kBytes;
+/// Rooms for packets, used in turn: how many operations a sender may be ahead of a reader it
 /// does not hear from.
 inline constexpr std::uint64_t kPacketTurns = 32;
 /// The staging memory of one rank: larger than a second-level cache, so that lines sink to the
@@ -158,12 +172,10 @@ inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
 struct SegmentLayout {
   std::uint64_t ranks = 0;
 
-  SLUICE_FN static constexpr std::uint64_t lane_bytes() {
-    return packet_lines(kPacketBytes) * sizeof(PacketLine);
-  }
   /// Packets for `peer` (its rank), or for everybody (peer == ranks).
   SLUICE_FN constexpr std::uint64_t packets(std::uint64_t peer, std::uint64_t turn) const {
-    return round_up(sizeof(SegmentHeader), 4096) + (peer * kPacketTurns + turn) * lane_bytes();
+    return round_up(sizeof(SegmentHeader), 4096) +
+           (peer * kPacketTurns + turn) * sizeof(PacketRoom);
   }
   SLUICE_FN constexpr std::uint64_t credit(std::uint64_t peer) const {
     return round_up(packets(ranks + 1, 0), 4096) + peer * sizeof(Credit);

@@ -14,6 +14,9 @@ namespace sluice {
 namespace {
 
 constexpr std::uint64_t kBytes = 64 * 1024;
+// About the longest message that goes as packets: its first lines are being read while its last
+// ones still leave the writer, which longer ones would hide.
+constexpr std::uint64_t kShortBytes = 4 * 1024;
 // A user's buffer: the copies go round in it. Small enough that what is measured is the links.
 constexpr std::uint64_t kBufferBytes = 4 * kBytes;
 // A buffer that only the last-level cache holds.
@@ -94,8 +97,9 @@ double median_after(std::size_t first, std::vector<double>& values) {
   return median_of(values);
 }
 
-/// Both write a slot of their own, then read the other's, as a schedule does.
-CopyTimes measure_copies(Pair& pair, std::byte* buffer, int slots, bool streaming) {
+/// Both write `bytes` of a slot of their own, then read the other's, as a schedule does.
+CopyTimes measure_copies(Pair& pair, std::byte* buffer, int slots, std::uint64_t bytes,
+                         bool streaming) {
   std::vector<double> writes, reads;
   const auto start = Clock::now();
   for (int round = 0; round < slots + kRounds; ++round) {
@@ -104,17 +108,17 @@ CopyTimes measure_copies(Pair& pair, std::byte* buffer, int slots, bool streamin
     std::byte* own = buffer + static_cast<std::uint64_t>(round) * kBytes % kBufferBytes;
     writes.push_back(nanoseconds([&] {
       if (streaming)
-        compute::copy_streaming(pair.own_slot(slot), own, kBytes);
+        compute::copy_streaming(pair.own_slot(slot), own, bytes);
       else
-        compute::copy(pair.own_slot(slot), own, kBytes);
+        compute::copy(pair.own_slot(slot), own, bytes);
     }));
     pair.meet();
-    reads.push_back(nanoseconds([&] { compute::copy(own, pair.peer_slot(slot), kBytes); }));
+    reads.push_back(nanoseconds([&] { compute::copy(own, pair.peer_slot(slot), bytes); }));
     pair.meet();
   }
   const auto first = static_cast<std::size_t>(slots);
-  return {median_after(first, writes) / static_cast<double>(kBytes),
-          median_after(first, reads) / static_cast<double>(kBytes)};
+  return {median_after(first, writes) / static_cast<double>(bytes),
+          median_after(first, reads) / static_cast<double>(bytes)};
 }
 
 double measure_alpha(Pair& pair) {
@@ -129,7 +133,6 @@ double measure_alpha(Pair& pair) {
 
 /// Each reads the other's ordinary memory by cross-memory attach, at the same time.
 void measure_attach(Pair& pair, const PrivateMemory& attach, int peer, LinkFigures& figures) {
-  constexpr std::uint64_t kShort = 4096;
   std::vector<std::byte> theirs_to_read(kBytes, std::byte{1}), mine(8 * kBytes, std::byte{1});
   const std::uint64_t address = pair.tell(reinterpret_cast<std::uint64_t>(theirs_to_read.data()));
   std::vector<double> short_times, long_times;
@@ -139,14 +142,14 @@ void measure_attach(Pair& pair, const PrivateMemory& attach, int peer, LinkFigur
     });
   };
   for (std::uint64_t round = 0; round < 16; ++round) {
-    short_times.push_back(read(round, kShort));
+    short_times.push_back(read(round, kShortBytes));
     long_times.push_back(read(round, kBytes));
   }
   pair.meet();  // from here the peer does not read our memory any more
   const double short_ns = median_of(short_times), long_ns = median_of(long_times);
-  figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShort);
+  figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShortBytes);
   figures.attach_alpha =
-      std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShort));
+      std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShortBytes));
 }
 
 /// One rank alone: is it quicker to write a middling buffer past the caches?
@@ -178,9 +181,9 @@ LinkFigures measure_links(int side, const MeasuringPair& ranks, const SegmentLay
   Pair pair(side, ranks, layout, waits);
   pair.meet();
   figures.alpha = measure_alpha(pair);
-  figures.hot_lines = measure_copies(pair, own.data(), kShortRing, false);
-  figures.stage = measure_copies(pair, own.data(), kLongRing, false);
-  figures.stage_streaming = measure_copies(pair, own.data(), kLongRing, true);
+  figures.hot_lines = measure_copies(pair, own.data(), kShortRing, kShortBytes, false);
+  figures.stage = measure_copies(pair, own.data(), kLongRing, kBytes, false);
+  figures.stage_streaming = measure_copies(pair, own.data(), kLongRing, kBytes, true);
   if (attach.read != nullptr) measure_attach(pair, attach, ranks.ranks[1 - side], figures);
   waits.doorbell = doorbell;
   if (side == 0) measure_own_copies(figures);

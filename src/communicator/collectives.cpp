@@ -155,26 +155,26 @@ Status check_list(const Impl& impl, Collective collective, const char* what,
 }  // namespace
 
 Status Communicator::all_reduce(const void* input, void* output, std::size_t count, DataType type,
-                                Reduction reduction) {
+                                const Reduction& reduction) {
   Call call = make_call(Collective::kAllReduce, type, input, output, count);
   return run_reducing(*impl_, call, reduction);
 }
 
 Status Communicator::reduce(const void* input, void* output, std::size_t count, DataType type,
-                            Reduction reduction, int root) {
+                            const Reduction& reduction, int root) {
   Call call = make_call(Collective::kReduce, type, input, output, count, root);
   return run_reducing(*impl_, call, reduction);
 }
 
 Status Communicator::reduce_scatter(const void* input, void* output, std::size_t count,
-                                    DataType type, Reduction reduction) {
+                                    DataType type, const Reduction& reduction) {
   Call call = make_block_call(*impl_, Collective::kReduceScatter, type, input, output, count);
   return run_reducing(*impl_, call, reduction);
 }
 
 Status Communicator::reduce_scatter_v(const void* input, void* output,
                                       std::span<const std::size_t> counts, DataType type,
-                                      Reduction reduction) {
+                                      const Reduction& reduction) {
   SLUICE_TRY(check_list(*impl_, Collective::kReduceScatterV, "counts", counts, type));
   Call call = make_call(Collective::kReduceScatterV, type, input, output, 0);
   call.blocks = Blocks::listed(counts.data(), nullptr, call.elem_bytes, counts.size());

@@ -20,13 +20,11 @@ std::string kind_text(std::uint64_t kind) {
 
 }  // namespace
 
-Status Communicator::Impl::Turn::status() const {
+Status Communicator::Impl::Turn::refusal() const {
   if (!taken_)
     return fail(Errc::kInvalidUsage, "communicator in use",
                 fmt::format("rank {}: a second call on a communicator while the first is in flight",
                             impl_.rank()));
-  if (port::load_relaxed(&impl_.waits_->abort_word) == 0 && impl_.waits_->failed == 0) [[likely]]
-    return {};
   return impl_.error();
 }
 

@@ -82,9 +82,16 @@ class Communicator::Impl {
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
     /// Ok, or why no call may start.
-    Status status() const;
+    Status status() const {
+      const WaitState& waits = *impl_.waits_;
+      if (taken_ && port::load_relaxed(&waits.abort_word) == 0 && waits.failed == 0) [[likely]]
+        return {};
+      return refusal();
+    }
 
    private:
+    Status refusal() const;
+
     Impl& impl_;
     bool taken_;
   };
@@ -158,7 +165,6 @@ class Communicator::Impl {
 
   std::vector<FabricPeer> peers_;
   std::unique_ptr<WaitState> waits_ = std::make_unique<WaitState>();
-  std::vector<std::byte> scratch_;
   std::vector<std::byte> piece_scratch_;
   std::vector<const void*> sources_;
   std::vector<void*> destinations_;

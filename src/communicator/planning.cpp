@@ -132,7 +132,6 @@ FabricParts Setup::parts(const CostModel& model) {
       .peers = impl_.peers_.data(),
       .hosts = hosts_view(),
       .waits = impl_.waits_.get(),
-      .scratch = impl_.scratch_.data(),
       .piece_scratch = impl_.piece_scratch_.data(),
       .sources = impl_.sources_.data(),
       .destinations = impl_.destinations_.data(),

@@ -226,7 +226,6 @@ void Setup::wire_fabric() {
   prepare_doorbells();
   list_hosts();
 
-  impl_.scratch_.resize(ranks * kPacketBytes);
   impl_.piece_scratch_.resize(Links::kPieceBytes);
   impl_.sources_.resize(ranks);
   impl_.destinations_.resize(ranks + 1);

@@ -20,6 +20,7 @@
 #include "algorithms/all_reduce/tree.hpp"
 #include "algorithms/all_reduce/two_shot.hpp"
 #include "algorithms/all_to_all/direct.hpp"
+#include "algorithms/all_to_all/hierarchical.hpp"
 #include "algorithms/all_to_all/packet.hpp"
 #include "algorithms/all_to_all/pairwise.hpp"
 #include "algorithms/all_to_all/staged.hpp"
@@ -33,9 +34,11 @@
 #include "algorithms/broadcast/tree.hpp"
 #include "algorithms/cost_model.hpp"
 #include "algorithms/gather/direct.hpp"
+#include "algorithms/gather/hierarchical.hpp"
 #include "algorithms/gather/linear.hpp"
 #include "algorithms/gather/packet.hpp"
 #include "algorithms/reduce/direct.hpp"
+#include "algorithms/reduce/hierarchical.hpp"
 #include "algorithms/reduce/packet.hpp"
 #include "algorithms/reduce/tree.hpp"
 #include "algorithms/reduce/two_shot.hpp"
@@ -45,6 +48,7 @@
 #include "algorithms/reduce_scatter/ring.hpp"
 #include "algorithms/reduce_scatter/staged.hpp"
 #include "algorithms/scatter/direct.hpp"
+#include "algorithms/scatter/hierarchical.hpp"
 #include "algorithms/scatter/linear.hpp"
 #include "algorithms/scatter/packet.hpp"
 #include "sluice/algorithms.hpp"
@@ -96,14 +100,20 @@ constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.w
 constexpr double two_shot(M m, double p, double n) { return 2.5 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) / p * n * (m.packet_read + m.stage_write)) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 // Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.
-constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
+constexpr double near_step(M m, double n, double footprint) { return m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
+constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : near_step(m, n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
 constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
-constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n); }
+// On any way from the root to a leaf, only so many steps go to another host as there are bits in the number of hosts.
+constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(m.hosts) * m.across(n) + (m.log2_ceil(p) - m.log2_ceil(m.hosts)) * near_step(m, n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n); }
 constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n, p / m.hosts); }
 constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
+// A message for every other rank; those to ranks of the own host cost the network nothing.
+constexpr double rank_by_rank(M m, double p, double n, double at_once) { const double r = p / m.hosts; return (p - r) * link_step(m, n, 2 * p * n, at_once) + (r - 1) * m.step(); }
+constexpr double pairwise(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, p / m.hosts) : links_all(m, p, n); }
+constexpr double linear(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, 1) : links_all(m, p, n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 // Half a pass: the block is read once for both its places.
 constexpr double staged_gather(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage((p - 1) * n) + 0.5 * m.pass(n, 2 * p * n) + m.beyond((p - 1) * n, 2 * p * n); }
@@ -120,7 +130,13 @@ constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ce
 constexpr double hierarchical_all_reduce(M m, double p, double n) { const double r = p / m.hosts; return staged_scatter(m, r, n / r) + staged_gather(m, r, n / r) + (n / r <= kDoublingBytes ? m.log2_ceil(m.hosts) * m.across(n) : 2 * (m.hosts - 1) * m.across(n / m.hosts)); }
 constexpr double hierarchical_reduce_scatter(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_scatter(m, r, n); }
 constexpr double hierarchical_all_gather(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_gather(m, r, n); }
+constexpr double swap_within(M m, double r, double n) { return n <= kPacketBytes ? packet_block(m, r, n) : staged_pairs(m, r, n); }
+constexpr double hierarchical_all_to_all(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * (m.across(r * r * n) + 2 * m.pass(r * n, 2 * p * n)) + m.hosts * swap_within(m, r, n); }
 constexpr double hierarchical_broadcast(M m, double, double n) { return m.log2_ceil(m.hosts) * m.across(n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
+constexpr double hierarchical_reduce(M m, double p, double n) { return m.log2_ceil(m.hosts) * link_step(m, n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
+constexpr double merged_root(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * link_step(m, r * n, 2 * p * n); }
+constexpr double hierarchical_gather(M m, double p, double n) { return merged_root(m, p, n) + packet_root(m, p / m.hosts, n); }
+constexpr double hierarchical_scatter(M m, double p, double n) { return merged_root(m, p, n) + packet_block(m, p / m.hosts, n); }
 }  // namespace cost
 
 template <class C, class G = typename C::Group, class F = typename C::Fabric, class A = typename C::Math>
@@ -157,19 +173,23 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kReduce, "two_shot", Needs::kSegments, kAnySize, reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 n beta", "all ranks reduce a block, the root collects them"},
   {Collective::kReduce, "direct", Needs::kBuffers, kAnySize, reduce_direct<G, F, A>, cost::reduce_direct, "2 alpha + n beta", "each rank reduces its block from all inputs into the root's output"},
   {Collective::kReduce, "tree", Needs::kLinks, kAnySize, reduce_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "up a binomial tree"},
+  {Collective::kReduce, "hierarchical", Needs::kHosts, kAnySize, reduce_hierarchical<G, F, A>, cost::hierarchical_reduce, "log2 h (alpha + n beta)", "each host sums for one of its ranks, these up a tree"},
 
   {Collective::kGather, "packet", Needs::kSegments, kPacketBytes, gather_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its block in packets"},
   {Collective::kGather, "direct", Needs::kReach, kAnySize, gather_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody puts its block into the root's output: one copy"},
-  {Collective::kGather, "linear", Needs::kLinks, kAnySize, gather_linear<G, F, A>, cost::links_all, "alpha + (p-1) n beta", "everybody sends the root its block"},
+  {Collective::kGather, "linear", Needs::kLinks, kAnySize, gather_linear<G, F, A>, cost::linear, "alpha + (p-1) n beta", "everybody sends the root its block"},
+  {Collective::kGather, "hierarchical", Needs::kHosts, kPacketBytes, gather_hierarchical<G, F, A>, cost::hierarchical_gather, "(h-1) (alpha + p/h n beta)", "within each host to one rank, which sends the root one message"},
 
   {Collective::kScatter, "packet", Needs::kSegments, kPacketBytes, scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "the root sends everybody its block in packets"},
   {Collective::kScatter, "direct", Needs::kReach, kAnySize, scatter_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody fetches its block from the root's input: one copy"},
-  {Collective::kScatter, "linear", Needs::kLinks, kAnySize, scatter_linear<G, F, A>, cost::links_all, "alpha + (p-1) n beta", "the root sends everybody its block in turn"},
+  {Collective::kScatter, "linear", Needs::kLinks, kAnySize, scatter_linear<G, F, A>, cost::linear, "alpha + (p-1) n beta", "the root sends everybody its block in turn"},
+  {Collective::kScatter, "hierarchical", Needs::kHosts, kPacketBytes, scatter_hierarchical<G, F, A>, cost::hierarchical_scatter, "(h-1) (alpha + p/h n beta)", "the root sends one rank of each host one message, which scatters it within"},
 
   {Collective::kAllToAll, "packet", Needs::kSegments, kPacketBytes, all_to_all_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends everybody its block in packets"},
   {Collective::kAllToAll, "staged", Needs::kSegments, kAnySize, all_to_all_staged<G, F, A>, cost::staged_pairs, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
   {Collective::kAllToAll, "direct", Needs::kReach, kAnySize, all_to_all_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches its blocks from the others' inputs: one copy"},
-  {Collective::kAllToAll, "pairwise", Needs::kLinks, kAnySize, all_to_all_pairwise<G, F, A>, cost::links_all, "(p-1) (alpha + n beta)", "in step i exchange with the ranks i away"},
+  {Collective::kAllToAll, "pairwise", Needs::kLinks, kAnySize, all_to_all_pairwise<G, F, A>, cost::pairwise, "(p-1) (alpha + n beta)", "in step i exchange with the ranks i away"},
+  {Collective::kAllToAll, "hierarchical", Needs::kEvenHosts, kAnySize, all_to_all_hierarchical<G, F, A>, cost::hierarchical_all_to_all, "(h-1) (alpha + p/h n beta)", "within each host for every other one, then each rank with its likes"},
 
   {Collective::kAllGatherV, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "as all_gather, blocks of any length"},

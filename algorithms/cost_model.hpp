@@ -31,8 +31,9 @@ struct CostModel {
   constexpr double step() const {
     return ranks_per_core > 1 ? (alpha + 20 + turn) * ranks_per_core : alpha + 20;
   }
-  /// One message of n bytes to another host, with all that its ranks send at the same time.
-  constexpr double across(double n) const { return network_alpha + n * network_byte; }
+  /// One message of n bytes to another host, with all that its ranks send at the same time. Most of
+  /// its latency is the kernel's work on a core, so ranks that share one add theirs up.
+  constexpr double across(double n) const { return work(network_alpha) + n * network_byte; }
   /// Work of `ns` on one core.
   constexpr double work(double ns) const { return ns * ranks_per_core; }
   /// One core's pass over n bytes of its own when `footprint` bytes are in use by the rank.

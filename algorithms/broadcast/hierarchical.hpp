@@ -27,8 +27,7 @@ SLUICE_FN void broadcast_hierarchical(const Group& group, Fabric& fabric, const 
   const BinomialTree tree = BinomialTree::at(hosts.host, hosts.hosts, hosts.host_of[a.root]);
   if (fabric.rank() == a.root) copy(group, a.output, a.input, a.bytes());
   const Range whole{0, a.bytes()};
-  Arguments part{.elem_bytes = 1};
-  while (hosts.ranks_on(hosts.host)[part.root] != source) ++part.root;
+  Arguments part{.elem_bytes = 1, .root = place_of_team_member(hosts)};
   for (std::uint64_t k = 0; k * Fabric::kPieceBytes < whole.bytes; ++k) {
     const Range piece = whole.slice(k, Fabric::kPieceBytes);
     std::byte* const data = a.output + piece.offset;

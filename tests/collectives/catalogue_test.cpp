@@ -1,8 +1,11 @@
 // Every algorithm of the catalogue with 1 to 9 ranks as threads: every type with every operator,
 // and counts from 0 to several pipeline slices, in rotating places and alignments, over loopback,
-// over shared memory and, what needs no more than links, over TCP.
+// over shared memory and, what needs no more than links, over TCP. Those for several hosts over
+// hosts that are made up.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 #include "catalogue_tests.hpp"
 #include "support/ranks.hpp"
@@ -46,6 +49,29 @@ class AlgorithmTest : public testing::Test {
   int ranks_;
 };
 
+/// An algorithm for several hosts: this one under two names or three. tests/processes has more ways
+/// to spread ranks; here a sanitizer sees all of them.
+class SeveralHostsTest : public testing::Test {
+ public:
+  explicit SeveralHostsTest(const AlgorithmDescription& algorithm) : algorithm_(algorithm) {}
+
+  void TestBody() override {
+    Options options;
+    options.algorithm = option_of(algorithm_);
+    for (const std::vector<int>& hosts : {std::vector{0, 0, 1, 1}, std::vector{0, 1, 2, 2, 1, 0}}) {
+      const Sweep sweep{algorithm_, static_cast<int>(hosts.size()), Depth::kShort, Memory::kMixed};
+      const auto cases = cases_of(sweep);
+      EXPECT_EQ(spawn_threads(
+                    sweep.ranks, [&](Communicator& c) { return run_sweep(c, sweep, cases); },
+                    options, hosts),
+                "");
+    }
+  }
+
+ private:
+  const AlgorithmDescription& algorithm_;
+};
+
 /// One large call of each algorithm with few ranks: many slices of every pipeline.
 class LargeTest : public testing::Test {
  public:
@@ -73,8 +99,14 @@ class LargeTest : public testing::Test {
 
 void register_catalogue_tests() {
   for (const AlgorithmDescription& algorithm : algorithms()) {
-    if (algorithm.needs_hosts) continue;  // tests/processes has several
     const std::string suite(name(algorithm.collective));
+    if (algorithm.needs_hosts) {
+      testing::RegisterTest(suite.c_str(), fmt::format("{}/hosts", algorithm.name).c_str(), nullptr,
+                            nullptr, __FILE__, __LINE__, [&algorithm]() -> testing::Test* {
+                              return new SeveralHostsTest(algorithm);
+                            });
+      continue;
+    }
     for (int ranks = 1; ranks <= 9; ++ranks)
       testing::RegisterTest(
           suite.c_str(), fmt::format("{}/ranks{}", algorithm.name, ranks).c_str(), nullptr, nullptr,

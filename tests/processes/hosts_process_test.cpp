@@ -16,9 +16,9 @@ struct Layout {
   std::vector<int> hosts;  // by rank
   bool even;
 };
-const Layout kLayouts[] = {{{0, 1}, true},          {{0, 0, 1, 1}, true}, {{0, 1, 0, 1}, true},
-                           {{0, 1, 1}, false},      {{0, 0, 1}, false},   {{0, 1, 2}, true},
-                           {{0, 0, 1, 2, 1}, false}};
+const Layout kLayouts[] = {
+    {{0, 1}, true},     {{0, 0, 1, 1}, true}, {{0, 1, 0, 1}, true},     {{0, 1, 1}, false},
+    {{0, 0, 1}, false}, {{0, 1, 2}, true},    {{0, 0, 1, 2, 1}, false}, {{0, 1, 2, 2, 1, 0}, true}};
 
 class HostsProcesses : public testing::TestWithParam<Collective> {
  protected:

@@ -19,12 +19,15 @@ std::vector<std::string> thread_transports() {
 #endif
 }
 
-std::string spawn_threads(int ranks, const Body& body, const Options& options) {
+std::string spawn_threads(int ranks, const Body& body, const Options& options,
+                          const std::vector<int>& hosts) {
   const auto id = UniqueId::create();
   if (!id.ok()) return "no unique id: " + text_of(id.status());
   std::vector<std::string> errors(static_cast<std::size_t>(ranks));
   const auto run = [&](int rank) {
-    auto communicator = Communicator::create(id.value(), rank, ranks, options);
+    Options own = options;
+    if (!hosts.empty()) own.host = fmt::format("host {}", hosts[static_cast<std::size_t>(rank)]);
+    auto communicator = Communicator::create(id.value(), rank, ranks, own);
     if (!communicator.ok()) return "create: " + text_of(communicator.status());
     std::string error = body(communicator.value());
     if (!error.empty()) static_cast<void>(communicator->abort());

@@ -18,8 +18,10 @@ using Body = std::function<std::string(Communicator&)>;
 std::string text_of(const Status& status);
 
 /// Runs `body` on `ranks` threads of one communicator. Returns one line for each rank that had
-/// something to say. A rank that fails aborts the communicator, so the others end too.
-std::string spawn_threads(int ranks, const Body& body, const Options& options = {});
+/// something to say. A rank that fails aborts the communicator, so the others end too. `hosts`: as
+/// in Launch.
+std::string spawn_threads(int ranks, const Body& body, const Options& options = {},
+                          const std::vector<int>& hosts = {});
 
 /// The transports for ranks that are threads. Not "shm" under the thread sanitizer: it knows memory
 /// by its address, and cannot follow a flag through a segment that is mapped twice.

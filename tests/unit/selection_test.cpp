@@ -66,6 +66,66 @@ TEST(Selection, large_messages_across_hosts_go_by_the_hierarchy) {
               "hierarchical");
 }
 
+TEST(Selection, all_to_all_across_hosts_merges_small_messages_and_leaves_large_ones) {
+  const auto selection = Selection::make(two_hosts(), 8, Placement::kEvenHosts, "");
+  ASSERT_TRUE(selection.ok());
+  const auto chosen = [&](std::uint64_t bytes) {
+    return selection.value().choose(Collective::kAllToAll, bytes, BufferAccess::kNone).name;
+  };
+  for (const std::uint64_t bytes : {0, 4, 64, 1024, 4096})
+    EXPECT_EQ(chosen(bytes), "hierarchical") << bytes;
+  for (const std::uint64_t bytes : {256 << 10, 1 << 20, 64 << 20})
+    EXPECT_EQ(chosen(bytes), "pairwise") << bytes;
+}
+
+// Measured so: eight ranks on two made-up hosts that share two cores.
+TEST(Selection, all_to_all_merges_larger_messages_where_ranks_share_a_core) {
+  CostModel model = two_hosts();
+  model.ranks_per_core = 4;
+  model.network_alpha = 24'000;
+  model.network_byte = 0.46;
+  const auto selection = Selection::make(model, 8, Placement::kEvenHosts, "");
+  ASSERT_TRUE(selection.ok());
+  for (const std::uint64_t bytes : {64, 4096, 16384})
+    EXPECT_EQ(selection.value().choose(Collective::kAllToAll, bytes, BufferAccess::kNone).name,
+              "hierarchical")
+        << bytes;
+}
+
+TEST(Selection, small_messages_from_and_to_a_root_on_another_host_are_merged) {
+  const auto selection = Selection::make(two_hosts(), 8, Placement::kUnevenHosts, "");
+  ASSERT_TRUE(selection.ok());
+  for (const Collective collective :
+       {Collective::kReduce, Collective::kGather, Collective::kScatter})
+    EXPECT_EQ(selection.value().choose(collective, 64, BufferAccess::kNone).name, "hierarchical");
+}
+
+TEST(Selection, one_rank_a_host_has_nothing_to_merge) {
+  const auto selection = Selection::make(two_hosts(), 2, Placement::kEvenHosts, "");
+  ASSERT_TRUE(selection.ok());
+  for (const Collective collective :
+       {Collective::kAllToAll, Collective::kReduce, Collective::kGather, Collective::kScatter})
+    for (const std::uint64_t bytes : {0, 64, 1 << 20})
+      EXPECT_NE(selection.value().choose(collective, bytes, BufferAccess::kNone).name,
+                "hierarchical")
+          << name(collective) << " " << bytes;
+}
+
+// By bytes alone 1.75; the reductions within a host take some of it. docs/across-hosts.md has what
+// was measured.
+TEST(Selection, the_hierarchy_is_expected_to_save_what_it_does_on_one_gigabit) {
+  CostModel model = two_hosts();
+  model.network_byte = 8.4;
+  for (const double ranks_per_core : {1, 4}) {
+    model.ranks_per_core = ranks_per_core;
+    const double bytes = 64 << 20;
+    const double ratio =
+        cost::ring_all_reduce(model, 8, bytes) / cost::hierarchical_all_reduce(model, 8, bytes);
+    EXPECT_GT(ratio, 1.5);
+    EXPECT_LT(ratio, 1.75);
+  }
+}
+
 TEST(Selection, links_serve_nothing_that_can_go_through_the_stage) {
   // Reductions over links add in orders of their own: were they cheapest, the next run's figures
   // could say otherwise, and the bits would change.

@@ -1,0 +1,49 @@
+// Reduce over several hosts: each sums for one of its ranks, these up a tree of one rank each.
+//
+// In pieces, so that a piece is summed within a host while the one before is on the network. Cost:
+// log2 h (alpha + n beta) across, a reduction by packets or through the stage within. Order of
+// additions: by rank within a host, then in the shape of the tree over the hosts, counted from the
+// root's. Types under 32 bits are rounded in between. Needs: mapped segments within a host, links
+// across.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "algorithms/arguments.hpp"
+#include "algorithms/binomial_tree.hpp"
+#include "algorithms/hierarchy.hpp"
+#include "algorithms/reduce/packet.hpp"
+#include "algorithms/reduce/tree.hpp"
+#include "algorithms/reduce/two_shot.hpp"
+#include "channel/segment.hpp"
+#include "channel/thread_group.hpp"
+
+namespace sluice {
+
+template <ThreadGroup Group, class Fabric, class Math>
+SLUICE_FN void reduce_hierarchical(const Group& group, Fabric& fabric, const Math& math,
+                                   const Arguments& a) {
+  const HostsView& hosts = fabric.hosts();
+  auto across = one_of_each(group, fabric, a.root);
+  const BinomialTree tree = BinomialTree::at(hosts.host, hosts.hosts, hosts.host_of[a.root]);
+  const Range whole{0, a.bytes()};
+  Arguments part = a;
+  part.root = place_of_team_member(hosts);
+  for (std::uint64_t k = 0; k * Fabric::kPieceBytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, Fabric::kPieceBytes);
+    std::byte* const sum =
+        fabric.rank() == a.root ? a.output + piece.offset : fabric.piece_scratch();
+    part.input = a.input + piece.offset;
+    part.output = sum;
+    part.count = piece.bytes / a.elem_bytes;
+    if (a.bytes() <= kPacketBytes)
+      reduce_packet(group, next_within(group, fabric), math.partial(), part);
+    else
+      reduce_two_shot(group, next_within(group, fabric), math.partial(), part);
+    if (fabric.within().rank() == part.root)
+      reduce_tree_piece(group, across, math, tree, sum, sum, piece.bytes);
+  }
+}
+
+}  // namespace sluice

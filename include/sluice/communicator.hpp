@@ -70,13 +70,17 @@ struct Options {
   /// "all_reduce:ring,broadcast:tree", or one name for every collective that has it; empty: by
   /// cost. Must be the same on every rank. SLUICE_ALGORITHM overrides.
   std::string algorithm;
+  /// Everything that ranks send over the network is encrypted: the rendezvous, and data between
+  /// hosts. Must be the same on every rank. SLUICE_ENCRYPT overrides.
+  bool encrypt = false;
 };
 
 class Communicator {
  public:
   /// Joins the job of `id` as `rank` of `size`. Every rank calls it; it returns when all have
   /// joined. Errors: kInvalidArgument (rank or size), kTimeout (naming who is missing),
-  /// kInvalidUsage (a rank taken twice, sizes or versions differ), kRemoteError, kSystemError.
+  /// kInvalidUsage (a rank taken twice; sizes, versions or encryption
+  /// differ), kRemoteError, kSystemError.
   static Result<Communicator> create(const UniqueId& id, int rank, int size,
                                      const Options& options = {});
 

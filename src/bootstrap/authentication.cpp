@@ -43,6 +43,25 @@ std::array<std::uint8_t, 32> keyed_hash(const Secret& key, std::string_view labe
   return result;
 }
 
+/// Of all that a client and a server have said to each other, and of whose turn it is.
+std::array<std::uint8_t, 32> transcript_hash(const std::array<std::uint8_t, 32>& key, Role role,
+                                             const Greeting& client, const Greeting& server) {
+  crypto_generichash_state state;
+  std::array<std::uint8_t, 32> result;
+  ::crypto_generichash_init(&state, key.data(), key.size(), result.size());
+  // Labels of one length: what is made for one role never passes for the other's.
+  update(state, role == Role::kClient ? "sluice client" : "sluice server");
+  std::array<std::byte, 12> numbers;
+  store_u32(numbers.data(), kProtocolVersion);
+  store_u32(numbers.data() + 4, client.encrypts ? 1 : 0);
+  store_u32(numbers.data() + 8, server.encrypts ? 1 : 0);
+  update(state, std::string_view(reinterpret_cast<const char*>(numbers.data()), numbers.size()));
+  update(state, client.nonce);
+  update(state, server.nonce);
+  ::crypto_generichash_final(&state, result.data(), result.size());
+  return result;
+}
+
 std::array<std::uint8_t, 32> random_bytes() {
   ensure_sodium();
   std::array<std::uint8_t, 32> result;
@@ -59,37 +78,34 @@ HelloBytes encode(const Greeting& greeting) {
   HelloBytes bytes{};
   std::memcpy(bytes.data(), kMagic, 8);
   store_u32(bytes.data() + 8, greeting.version);
+  store_u32(bytes.data() + 12, greeting.encrypts ? 1 : 0);
   std::memcpy(bytes.data() + 16, greeting.nonce.data(), greeting.nonce.size());
   return bytes;
 }
 
 bool decode(std::span<const std::byte, kHelloBytes> bytes, Greeting& greeting) {
   if (std::memcmp(bytes.data(), kMagic, 8) != 0) return false;
+  const std::uint32_t encrypts = load_u32(bytes.data() + 12);
+  if (encrypts > 1) return false;
   greeting.version = load_u32(bytes.data() + 8);
+  greeting.encrypts = encrypts == 1;
   std::memcpy(greeting.nonce.data(), bytes.data() + 16, greeting.nonce.size());
   return true;
 }
 
-Mac prove(const Secret& secret, Role role, const Nonce& client_nonce, const Nonce& server_nonce) {
-  const auto key = keyed_hash(secret, "sluice authentication v1", "");
-  crypto_generichash_state state;
-  Mac mac;
-  ::crypto_generichash_init(&state, key.data(), key.size(), mac.size());
-  // Labels of one length: a proof of one role never passes for one of the other.
-  update(state, role == Role::kClient ? "sluice client" : "sluice server");
-  std::array<std::byte, 4> version;
-  store_u32(version.data(), kProtocolVersion);
-  update(state, std::string_view(reinterpret_cast<const char*>(version.data()), version.size()));
-  update(state, client_nonce);
-  update(state, server_nonce);
-  ::crypto_generichash_final(&state, mac.data(), mac.size());
-  return mac;
+Mac prove(const Secret& secret, Role role, const Greeting& client, const Greeting& server) {
+  return transcript_hash(keyed_hash(secret, "sluice authentication v1", ""), role, client, server);
 }
 
 bool is_proof(std::span<const std::byte, 32> candidate, const Secret& secret, Role role,
-              const Nonce& client_nonce, const Nonce& server_nonce) {
-  const Mac expected = prove(secret, role, client_nonce, server_nonce);
+              const Greeting& client, const Greeting& server) {
+  const Mac expected = prove(secret, role, client, server);
   return ::sodium_memcmp(candidate.data(), expected.data(), expected.size()) == 0;
+}
+
+SessionKey session_key(const Secret& secret, Role sender, const Greeting& client,
+                       const Greeting& server) {
+  return transcript_hash(keyed_hash(secret, "sluice encryption v1", ""), sender, client, server);
 }
 
 VerdictBytes encode_verdict(bool accepted, const Mac& mac) {

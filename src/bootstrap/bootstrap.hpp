@@ -36,9 +36,10 @@ class Bootstrap {
   };
 
   /// Joins; returns when all `size` ranks have. Errors name the ranks that are missing, the rank
-  /// that was taken twice, or whose size or version differs.
+  /// that was taken twice, or whose size, version or encryption differs. `encrypt`: nobody between
+  /// the ranks can read or change what they say; all ranks must want the same.
   static Result<std::unique_ptr<Bootstrap>> join(const UniqueId& id, int rank, int size,
-                                                 Deadline deadline);
+                                                 Deadline deadline, bool encrypt = false);
 
   virtual ~Bootstrap() = default;  // leaves cleanly: the others hear nothing
 

@@ -24,7 +24,8 @@ Client::Client(Setup setup, Fd wake)
       wake_(std::move(wake)),
       stream_(std::move(setup.stream)),
       peer_watch_(processes_[static_cast<std::size_t>(rank_)], processes_),
-      peers_(processes_.size(), PeerState::kPresent) {}
+      peers_(processes_.size(), PeerState::kPresent),
+      losses_(processes_.size()) {}
 
 Result<std::unique_ptr<Bootstrap>> Client::start(Setup setup) {
   OpenResult wake = make_wake_event();
@@ -102,7 +103,8 @@ Client::Failure Client::gather_failure(const Round& current) const {
     return {Errc::kRemoteError,
             fmt::format("rank {}: all-gather {} of the bootstrap waits for {}, who {}", rank_,
                         sequence_, name_of(static_cast<int>(rank)),
-                        peers_[rank] == PeerState::kLeft ? "has left the job" : "was lost")};
+                        peers_[rank] == PeerState::kLeft ? "has left the job"
+                                                         : "was lost: " + losses_[rank])};
   }
   return broken_;
 }

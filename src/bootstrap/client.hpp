@@ -102,6 +102,7 @@ class Client final : public Bootstrap {
   bool leaving_ = false;
   Deadline leave_by_ = Deadline::after(std::chrono::seconds(0));
   std::vector<PeerState> peers_;
+  std::vector<std::string> losses_;  // by rank: why it was lost
   Failure broken_;  // why no all-gather is possible any more
   bool gathering_ = false;
   std::uint32_t sequence_ = 0;

@@ -146,6 +146,7 @@ void Client::lost(int rank, const std::string& why) {
   auto& state = peers_[static_cast<std::size_t>(rank)];
   if (state != PeerState::kPresent || rank == rank_) return;
   state = PeerState::kLost;
+  losses_[static_cast<std::size_t>(rank)] = why;
   add_event({Event::Kind::kLost, rank, Errc::kRemoteError,
              fmt::format("{} was lost: {}", name_of(rank), why)});
   changed_.notify_all();
@@ -179,6 +180,8 @@ void Client::server_refuses(const Frame& frame) {
 
 void Client::server_vanished(const std::string& why) {
   connected_ = false;
+  // If it is there after all, it can tell the others at once that this rank hears no more.
+  ::shutdown(stream_.socket().get(), SHUT_RDWR);
   {
     const Lock lock(mutex_);
     online_ = false;

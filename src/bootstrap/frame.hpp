@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sluice::bootstrap {
@@ -61,6 +62,8 @@ class FrameReader {
   bool feed(std::span<const std::byte> bytes);
   std::optional<Frame> next();
   const std::string& complaint() const { return complaint_; }
+  /// What brings the stream has found it malformed.
+  void reject(std::string complaint) { complaint_ = std::move(complaint); }
 
  private:
   bool begin_payload();

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <deque>
+#include <memory>
+#include <utility>
 
 #include "bootstrap/frame.hpp"
+#include "bootstrap/records.hpp"
 #include "bootstrap/socket.hpp"
 
 namespace sluice::bootstrap {
@@ -14,6 +17,12 @@ class FrameStream {
 
   const Fd& socket() const { return socket_; }
   FrameReader& reader() { return reader_; }
+  const FrameReader& reader() const { return reader_; }
+
+  /// From here what comes is encrypted, and what is queued will be; what is queued already goes out
+  /// as it is. Null: nothing changes.
+  void encrypt(std::unique_ptr<Encryption> encryption);
+  bool is_encrypted() const { return encryption_ != nullptr; }
 
   void queue(SharedBytes bytes) { outgoing_.push_back(std::move(bytes)); }
   bool has_outgoing() const { return !outgoing_.empty(); }
@@ -26,10 +35,18 @@ class FrameStream {
   Received receive();
 
  private:
+  int send_plain();
+  int send_sealed();
+  void sent(std::size_t bytes);
+  ssize_t receive_plain();
+  ssize_t receive_sealed();
+
   Fd socket_;
   FrameReader reader_;
   std::deque<SharedBytes> outgoing_;
   std::size_t front_sent_bytes_ = 0;
+  std::unique_ptr<Encryption> encryption_;
+  std::size_t queued_plain_ = 0;  // how many at the front are not to be encrypted
 };
 
 }  // namespace sluice::bootstrap

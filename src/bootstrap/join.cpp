@@ -27,6 +27,7 @@ struct Joiner {
   int rank;
   int size;
   Deadline deadline;
+  bool encrypts;
   Deadline::Clock::time_point started = Deadline::Clock::now();
 
   std::string me() const { return fmt::format("rank {} of {}", rank, size); }
@@ -39,13 +40,14 @@ struct Joiner {
 /// One attempt to connect and prove the secret.
 struct Attempt {
   Fd socket;
+  std::unique_ptr<Encryption> encryption{};
   Errc code = Errc::kOk;
-  std::string text;
+  std::string text{};
   bool final = false;  // trying again cannot help
 };
 
 Attempt failed(Errc code, std::string text, bool final = false) {
-  return {Fd(), code, std::move(text), final};
+  return {Fd(), nullptr, code, std::move(text), final};
 }
 
 Attempt shake_hands(const Joiner& joiner, Fd socket) {
@@ -53,11 +55,8 @@ Attempt shake_hands(const Joiner& joiner, Fd socket) {
       kStrangerPatience, joiner.deadline.at() - Deadline::Clock::now()));
   const auto broken = [](int error) { return failed(Errc::kRemoteError, std::strerror(error)); };
 
-  const Nonce client_nonce = random_nonce();
-  if (const int error =
-          send_all(socket, encode(Greeting{kProtocolVersion, client_nonce}), patience)) {
-    return broken(error);
-  }
+  const Greeting hello{kProtocolVersion, random_nonce(), joiner.encrypts};
+  if (const int error = send_all(socket, encode(hello), patience)) return broken(error);
   std::array<std::byte, kChallengeBytes> challenge;
   if (const int error = receive_exactly(socket, challenge, patience)) return broken(error);
   Greeting greeting;
@@ -71,7 +70,14 @@ Attempt shake_hands(const Joiner& joiner, Fd socket) {
             kProtocolVersion, greeting.version),
         true);
   }
-  const Mac proof = prove(joiner.id.secret, Role::kClient, client_nonce, greeting.nonce);
+  if (greeting.encrypts != joiner.encrypts) {
+    return failed(Errc::kRemoteError,
+                  fmt::format("it was asked {} encrypt and answers the opposite: somebody on the "
+                              "way changes what is said",
+                              joiner.encrypts ? "to" : "not to"),
+                  true);
+  }
+  const Mac proof = prove(joiner.id.secret, Role::kClient, hello, greeting);
   if (const int error = send_all(socket, std::as_bytes(std::span(proof)), patience))
     return broken(error);
   VerdictBytes verdict;
@@ -84,11 +90,11 @@ Attempt shake_hands(const Joiner& joiner, Fd socket) {
                   final);
   }
   const auto mac = std::span<const std::byte, kVerdictBytes>(verdict).subspan<8, 32>();
-  if (!is_proof(mac, joiner.id.secret, Role::kServer, client_nonce, greeting.nonce)) {
+  if (!is_proof(mac, joiner.id.secret, Role::kServer, hello, greeting)) {
     return failed(Errc::kInvalidUsage, "the server cannot prove that it knows the job's secret",
                   final);
   }
-  return {std::move(socket), Errc::kOk, "", false};
+  return {std::move(socket), make_encryption(joiner.id.secret, Role::kClient, hello, greeting)};
 }
 
 Attempt attempt(const Joiner& joiner) {
@@ -97,11 +103,15 @@ Attempt attempt(const Joiner& joiner) {
   return shake_hands(joiner, std::move(connected.fd));
 }
 
-Result<Fd> reach_server(const Joiner& joiner) {
+Result<FrameStream> reach_server(const Joiner& joiner) {
   auto pause = kFirstPause;
   for (;;) {
     Attempt latest = attempt(joiner);
-    if (latest.socket.valid()) return std::move(latest.socket);
+    if (latest.socket.valid()) {
+      FrameStream stream(std::move(latest.socket));
+      stream.encrypt(std::move(latest.encryption));
+      return stream;
+    }
     if (latest.final) {
       return fail(latest.code, "the rendezvous does not let this rank in",
                   fmt::format("{}: the rendezvous at {}: {}", joiner.me(), joiner.server.text(),
@@ -141,8 +151,19 @@ int receive_frame(FrameStream& stream, Frame& frame, Deadline deadline) {
   }
 }
 
+/// Why, after an errno.
+std::string reason(const FrameStream& stream, int error) {
+  const std::string& complaint = stream.reader().complaint();
+  return complaint.empty() ? std::strerror(error) : "it sent " + complaint;
+}
+
 int send_frame(FrameStream& stream, const SharedBytes& bytes, Deadline deadline) {
-  return send_all(stream.socket(), *bytes, deadline);
+  stream.queue(bytes);
+  for (;;) {
+    if (const int error = stream.flush()) return error;
+    if (!stream.has_outgoing()) return 0;
+    if (const int error = wait_until_ready(stream.socket(), POLLOUT, deadline)) return error;
+  }
 }
 
 Status timed_out(const Joiner& joiner, const std::string& rest) {
@@ -188,7 +209,7 @@ Result<bool> ask_who_is_missing(const Joiner& joiner, FrameStream& stream, Frame
   return timed_out(
       joiner,
       fmt::format("not all ranks joined within {}, and the rendezvous at {} does not say who: {}",
-                  joiner.waited(), joiner.server.text(), std::strerror(error)));
+                  joiner.waited(), joiner.server.text(), reason(stream, error)));
 }
 
 /// Registers and waits for the welcome.
@@ -206,7 +227,7 @@ Result<Welcome> register_and_wait(const Joiner& joiner, FrameStream& stream) {
   if (error != 0) {
     return fail(Errc::kRemoteError, "the rendezvous ended",
                 fmt::format("{}: the rendezvous at {} went away before all ranks had joined: {}",
-                            joiner.me(), joiner.server.text(), std::strerror(error)));
+                            joiner.me(), joiner.server.text(), reason(stream, error)));
   }
   if (frame.type == FrameType::kRefused) {
     const auto notice = decode_notice(frame.payload);
@@ -237,8 +258,7 @@ Address reachable_address(const Joiner& joiner, const Fd& socket) {
 }
 
 Result<std::unique_ptr<Bootstrap>> join_running_server(const Joiner& joiner) {
-  SLUICE_TRY_ASSIGN(Fd socket, reach_server(joiner));
-  FrameStream stream(std::move(socket));
+  SLUICE_TRY_ASSIGN(FrameStream stream, reach_server(joiner));
   SLUICE_TRY_ASSIGN(Welcome welcome, register_and_wait(joiner, stream));
   const Address reachable = reachable_address(joiner, stream.socket());
   return Client::start({std::move(stream), joiner.server.text(), joiner.id.secret, reachable,
@@ -259,14 +279,15 @@ Result<std::shared_ptr<Server>> serve(const Joiner& joiner) {
   return Server::start({std::move(listener.fd), address, joiner.id.secret, true});
 }
 
-Result<std::unique_ptr<Bootstrap>> join(const UniqueId& id, int rank, int size, Deadline deadline) {
+Result<std::unique_ptr<Bootstrap>> join(const UniqueId& id, int rank, int size, Deadline deadline,
+                                        bool encrypt) {
   if (size < 1 || size > static_cast<int>(kMaxRanks) || rank < 0 || rank >= size) {
     return fail(Errc::kInvalidArgument, "rank or size out of range",
                 fmt::format("rank {} of {} ranks: the size must be 1 to {}, the rank below it",
                             rank, size, kMaxRanks));
   }
   SLUICE_TRY_ASSIGN(const IdFields fields, decode_unique_id(id));
-  Joiner joiner{fields, fields.server, rank, size, deadline};
+  Joiner joiner{fields, fields.server, rank, size, deadline, encrypt};
   if (!fields.rank_zero_serves || rank != 0) return join_running_server(joiner);
   // The others may know this host by an address that it does not know itself.
   if (fields.any_interface) joiner.server = fields.server.loopback();
@@ -282,8 +303,8 @@ Result<std::unique_ptr<Bootstrap>> join(const UniqueId& id, int rank, int size, 
 namespace sluice {
 
 Result<std::unique_ptr<Bootstrap>> Bootstrap::join(const UniqueId& id, int rank, int size,
-                                                   Deadline deadline) {
-  return bootstrap::join(id, rank, size, deadline);
+                                                   Deadline deadline, bool encrypt) {
+  return bootstrap::join(id, rank, size, deadline, encrypt);
 }
 
 }  // namespace sluice

@@ -101,11 +101,12 @@ Result<UniqueId> make_id(const LaunchPlan& plan) {
                                  fmt::format("{}/{}", ::getuid(), plan.secret_text));
   fields.rank_zero_serves = true;
   if (plan.secret_is_weak && plan.rank == 0) {
-    log::info(
-        "the job's secret is derived from what {} tells about the job; whoever knows that can "
-        "join: set "
-        "SLUICE_SECRET on shared machines",
-        plan.launcher);
+    // What is encrypted under such a secret is not kept from those who can compute it.
+    const bool encrypts = environment::text("SLUICE_ENCRYPT", "0") == "1";
+    log::logger().log(encrypts ? spdlog::level::warn : spdlog::level::info,
+                      "the job's secret is derived from what {} tells about the job; whoever knows "
+                      "that can join{}: set SLUICE_SECRET on shared machines",
+                      plan.launcher, encrypts ? ", and read what is encrypted" : "");
   }
   return encode_unique_id(fields);
 }

@@ -36,8 +36,8 @@ struct Connection {
 
   std::array<std::byte, kHelloBytes> handshake;  // the Hello, then the Proof
   std::size_t handshake_bytes = 0;
-  Nonce client_nonce{};
-  Nonce server_nonce{};
+  Greeting client;
+  Greeting server;
 
   int rank = -1;
   Process process;

@@ -39,7 +39,7 @@ void ServerJob::add(Connection& connection, const Frame& frame) {
   const std::string who =
       fmt::format("rank {} (pid {} on {}, from {})", frame.rank, registration->process.pid,
                   registration->process.host_name, connection.peer);
-  if (const std::string why = objection(frame.rank, *registration, who); !why.empty()) {
+  if (const std::string why = objection(connection, frame.rank, *registration, who); !why.empty()) {
     return refuse(connection, Errc::kInvalidUsage, why);
   }
   members_.resize(registration->size, nullptr);
@@ -54,8 +54,8 @@ void ServerJob::add(Connection& connection, const Frame& frame) {
   if (member_count_ == members_.size()) welcome_all();
 }
 
-std::string ServerJob::objection(std::uint32_t rank, const Registration& registration,
-                                 const std::string& who) const {
+std::string ServerJob::objection(const Connection& connection, std::uint32_t rank,
+                                 const Registration& registration, const std::string& who) const {
   if (registration.size == 0 || registration.size > kMaxRanks) {
     return fmt::format("{} says the job has {} ranks; 1 to {} are possible", who, registration.size,
                        kMaxRanks);
@@ -64,9 +64,15 @@ std::string ServerJob::objection(std::uint32_t rank, const Registration& registr
     return fmt::format("{} is not below the job's size {}", who, registration.size);
   }
   for (const Connection* member : members_) {
-    if (member == nullptr || members_.size() == registration.size) continue;
-    return fmt::format("{} says the job has {} ranks, {} said {}", who, registration.size,
-                       member->text(), members_.size());
+    if (member == nullptr) continue;
+    if (members_.size() != registration.size)
+      return fmt::format("{} says the job has {} ranks, {} said {}", who, registration.size,
+                         member->text(), members_.size());
+    if (const bool encrypts = connection.stream.is_encrypted();
+        encrypts != member->stream.is_encrypted())
+      return fmt::format("{} {}, {} {}: SLUICE_ENCRYPT must be the same on every rank", who,
+                         encrypts ? "encrypts" : "does not encrypt", member->text(),
+                         encrypts ? "does not" : "does");
   }
   if (complete_) {
     const Connection* holder = rank < members_.size() ? members_[rank] : nullptr;

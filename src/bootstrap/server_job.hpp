@@ -26,8 +26,8 @@ class ServerJob {
 
  private:
   void add(Connection& connection, const Frame& frame);
-  std::string objection(std::uint32_t rank, const Registration& registration,
-                        const std::string& who) const;
+  std::string objection(const Connection& connection, std::uint32_t rank,
+                        const Registration& registration, const std::string& who) const;
   void refuse(Connection& connection, Errc code, const std::string& why);
   void welcome_all();
   void gather(Connection& from, const Frame& frame);

@@ -138,9 +138,11 @@ void ServerLoop::take_hello(Connection& connection) {
   if (!decode(std::span<const std::byte, kHelloBytes>(connection.handshake), hello)) {
     return drop(connection, "its first bytes are not Sluice's");
   }
-  connection.client_nonce = hello.nonce;
-  connection.server_nonce = random_nonce();
-  const HelloBytes challenge = encode(Greeting{kProtocolVersion, connection.server_nonce});
+  connection.client = hello;
+  // As the client wishes: whether all ranks wish the same is for the job to see, which knows them
+  // by name.
+  connection.server = {kProtocolVersion, random_nonce(), hello.encrypts};
+  const HelloBytes challenge = encode(connection.server);
   auto bytes = std::make_shared<Bytes>(challenge.begin(), challenge.end());
   if (hello.version == kProtocolVersion) {
     connection.stream.queue(std::move(bytes));
@@ -157,14 +159,15 @@ void ServerLoop::take_hello(Connection& connection) {
 void ServerLoop::take_proof(Connection& connection) {
   const auto proof =
       std::span<const std::byte, kHelloBytes>(connection.handshake).first<kProofBytes>();
-  const bool accepted = is_proof(proof, setup_.secret, Role::kClient, connection.client_nonce,
-                                 connection.server_nonce);
-  const Mac mac =
-      prove(setup_.secret, Role::kServer, connection.client_nonce, connection.server_nonce);
+  const bool accepted =
+      is_proof(proof, setup_.secret, Role::kClient, connection.client, connection.server);
+  const Mac mac = prove(setup_.secret, Role::kServer, connection.client, connection.server);
   const VerdictBytes verdict = encode_verdict(accepted, mac);
   auto bytes = std::make_shared<Bytes>(verdict.begin(), verdict.end());
   if (accepted) {
     connection.stream.queue(std::move(bytes));
+    connection.stream.encrypt(
+        make_encryption(setup_.secret, Role::kServer, connection.client, connection.server));
     connection.stream.reader().only_accept(FrameType::kRegister);
     connection.state = Connection::State::kRegister;
     return;

@@ -9,6 +9,19 @@
 #include "communicator/setup.hpp"
 
 namespace sluice {
+namespace {
+
+/// Not a number that is ignored when it is none: who asks for encryption in the wrong words must
+/// not go without.
+Result<bool> encryption_wanted(bool otherwise) {
+  const auto text = environment::text("SLUICE_ENCRYPT");
+  if (!text) return otherwise;
+  if (*text == "0" || *text == "1") return *text == "1";
+  return fail(Errc::kInvalidArgument, "bad SLUICE_ENCRYPT",
+              fmt::format("SLUICE_ENCRYPT={}: expected 0 or 1", *text));
+}
+
+}  // namespace
 
 Result<std::vector<Window>> Communicator::Impl::share(Window window, const char* what) {
   const auto share_over = [&](auto& transport) -> Result<std::vector<Window>> {
@@ -43,11 +56,13 @@ Result<std::unique_ptr<Communicator::Impl>> Communicator::Impl::create(const Uni
   impl->options_.host = environment::text("SLUICE_HOST", options.host.c_str());
   impl->options_.transport = environment::text("SLUICE_TRANSPORT", options.transport.c_str());
   impl->options_.algorithm = environment::text("SLUICE_ALGORITHM", options.algorithm.c_str());
+  SLUICE_TRY_ASSIGN(impl->options_.encrypt, encryption_wanted(options.encrypt));
   if (impl->options_.timeout <= std::chrono::milliseconds(0))
     return fail(
         Errc::kInvalidArgument, "bad timeout",
         fmt::format("the timeout must be positive, found {} ms", impl->options_.timeout.count()));
-  SLUICE_TRY_ASSIGN(impl->bootstrap_, Bootstrap::join(id, rank, size, impl->deadline()));
+  SLUICE_TRY_ASSIGN(impl->bootstrap_,
+                    Bootstrap::join(id, rank, size, impl->deadline(), impl->options_.encrypt));
   SLUICE_TRY(Setup(*impl).run());
   return impl;
 }

@@ -36,11 +36,13 @@ bool gives_no_answer(const Status& status) {
 }  // namespace
 
 Result<std::unique_ptr<RemotePeers>> RemotePeers::start(const Bootstrap::Key& key, Ways ways,
-                                                        std::chrono::milliseconds timeout) {
+                                                        std::chrono::milliseconds timeout,
+                                                        bool encrypt) {
   transport::Tcp::Options options;
   options.addresses = std::move(ways.addresses);
   options.connect_from = std::move(ways.connect_from);
   options.timeout = timeout;
+  options.encrypt = encrypt;
   SLUICE_TRY_ASSIGN(auto tcp, transport::Tcp::start(key, std::move(options)));
   return std::unique_ptr<RemotePeers>(new RemotePeers(std::move(tcp)));
 }

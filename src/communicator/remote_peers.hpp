@@ -34,7 +34,8 @@ class RemotePeers {
     std::vector<bootstrap::Interface> connect_from;
   };
   static Result<std::unique_ptr<RemotePeers>> start(const Bootstrap::Key& key, Ways ways,
-                                                    std::chrono::milliseconds timeout);
+                                                    std::chrono::milliseconds timeout,
+                                                    bool encrypt);
 
   /// What tells peers where `segment` is; the memory must outlive this object.
   Result<transport::Blob> publish(Window segment);

@@ -182,7 +182,7 @@ Status Setup::open_remote_segments() {
   SLUICE_TRY_ASSIGN(auto ways, this->ways());
   SLUICE_TRY_ASSIGN(impl_.remote_peers_,
                     RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"), std::move(ways),
-                                       impl_.options_.timeout));
+                                       impl_.options_.timeout, impl_.options_.encrypt));
   SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
   SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
   for (int r = 0; r < size(); ++r) {

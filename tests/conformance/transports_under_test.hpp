@@ -49,34 +49,71 @@ struct Factory<Tcp> {
   }
 };
 
+/// Encrypted.
+struct TcpEncrypted : Tcp {
+  static constexpr const char* kName = "tcp_encrypted";
+  explicit TcpEncrypted(Tcp&& transport) : Tcp(std::move(transport)) {}
+};
+
+template <>
+struct Factory<TcpEncrypted> {
+  static constexpr bool kProcesses = true;
+  static Result<TcpEncrypted> make() {
+    bootstrap::Secret key{};
+    key.fill(0x5a);
+    Tcp::Options options;
+    options.addresses = {bootstrap::Address{}.loopback()};
+    options.encrypt = true;
+    auto made = Tcp::start(key, options);
+    if (!made.ok()) return made.status();
+    return TcpEncrypted(std::move(made).value());
+  }
+};
+
 /// Three connections to each peer.
 struct TcpRails : Tcp {
   static constexpr const char* kName = "tcp_rails";
   explicit TcpRails(Tcp&& transport) : Tcp(std::move(transport)) {}
 };
 
+/// The same, encrypted.
+struct TcpRailsEncrypted : Tcp {
+  static constexpr const char* kName = "tcp_rails_encrypted";
+  explicit TcpRailsEncrypted(Tcp&& transport) : Tcp(std::move(transport)) {}
+};
+
+template <class T>
+Result<T> start_with_rails(bool encrypt) {
+  bootstrap::Secret key{};
+  key.fill(0x5a);
+  Tcp::Options options;
+  options.encrypt = encrypt;
+  for (std::uint8_t i = 1; i <= 3; ++i) {
+    options.addresses.push_back(bootstrap::Address{}.loopback());
+    options.addresses.back().ip[3] = i;
+    bootstrap::Interface& from = options.connect_from.emplace_back();
+    from.address = options.addresses.back();
+    from.prefix_bits = 8;
+    from.is_loopback = true;
+  }
+  auto made = Tcp::start(key, options);
+  if (!made.ok()) return made.status();
+  return T(std::move(made).value());
+}
+
 template <>
 struct Factory<TcpRails> {
   static constexpr bool kProcesses = true;
-  static Result<TcpRails> make() {
-    bootstrap::Secret key{};
-    key.fill(0x5a);
-    Tcp::Options options;
-    for (std::uint8_t i = 1; i <= 3; ++i) {
-      options.addresses.push_back(bootstrap::Address{}.loopback());
-      options.addresses.back().ip[3] = i;
-      bootstrap::Interface& from = options.connect_from.emplace_back();
-      from.address = options.addresses.back();
-      from.prefix_bits = 8;
-      from.is_loopback = true;
-    }
-    auto made = Tcp::start(key, options);
-    if (!made.ok()) return made.status();
-    return TcpRails(std::move(made).value());
-  }
+  static Result<TcpRails> make() { return start_with_rails<TcpRails>(false); }
 };
 
-using AllTransports = testing::Types<Loopback, Shm, Tcp, TcpRails>;
+template <>
+struct Factory<TcpRailsEncrypted> {
+  static constexpr bool kProcesses = true;
+  static Result<TcpRailsEncrypted> make() { return start_with_rails<TcpRailsEncrypted>(true); }
+};
+
+using AllTransports = testing::Types<Loopback, Shm, Tcp, TcpEncrypted, TcpRails, TcpRailsEncrypted>;
 
 struct TransportName {
   template <class T>

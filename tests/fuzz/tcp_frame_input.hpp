@@ -76,8 +76,10 @@ inline void run_owner(std::span<const std::byte> input) {
     if (!reader.complaint().empty()) break;
     feed_pieces(reader, part);
     if (const auto& request = applier.request()) {
-      require(request->region == 1 && request->amount <= kRegionBytes);
-      require(request->type == FrameType::kOpen ||
+      // A join names no region; whether it is good is only seen when it is answered.
+      require(request->type == FrameType::kJoin ||
+              (request->region == 1 && request->amount <= kRegionBytes));
+      require(request->type != FrameType::kGet ||
               request->offset <= kRegionBytes - request->amount);
     }
     applier.answered();
@@ -156,10 +158,30 @@ inline void run_opener(std::span<const std::byte> input, bool open) {
   memory.check();
 }
 
+/// Encrypted: without the key nothing of it gets as far as a frame.
+inline void run_records(std::span<const std::byte> input) {
+  int ends[2];
+  require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+  const bootstrap::Fd stranger(ends[1]);
+  const bootstrap::Greeting greeting{bootstrap::kProtocolVersion, {}, true};
+  Wire wire{bootstrap::Fd(ends[0]),
+            bootstrap::make_encryption({}, bootstrap::Role::kServer, greeting, greeting)};
+  Guarded memory;
+  Request request;
+  request.start({FrameType::kGet, 1, 1, 0, kRegionBytes}, memory.inside());
+  FrameReader reader(request);
+  require(::send(stranger.get(), input.data(), input.size(), MSG_NOSIGNAL) >= 0 || input.empty());
+  const Received received = receive_some(wire, reader);
+  require(received != Received::kMalformed || !reader.complaint().empty());
+  require(reader.between_frames() && request.received_bytes() == 0);
+  memory.check();
+}
+
 inline void run(std::span<const std::byte> input) {
   run_owner(input);
   run_owner_of_rails(input);
   run_rail(input.first(std::min<std::size_t>(input.size(), 4096)));
+  run_records(input.first(std::min<std::size_t>(input.size(), 4096)));
   run_opener(input, true);
   run_opener(input, false);
   // Without the key nobody makes a blob that is believed.

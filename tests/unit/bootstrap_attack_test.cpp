@@ -40,13 +40,13 @@ bool is_closed_within(const Fd& socket, milliseconds time) {
 /// Proves the secret as a client does and returns the connection, ready to register.
 Fd authenticate(const UniqueId& id) {
   Fd socket = connect_raw(id);
-  const Nonce nonce = random_nonce();
-  EXPECT_EQ(send_all(socket, encode(Greeting{kProtocolVersion, nonce}), soon()), 0);
+  const Greeting hello{kProtocolVersion, random_nonce()};
+  EXPECT_EQ(send_all(socket, encode(hello), soon()), 0);
   HelloBytes challenge;
   EXPECT_EQ(receive_exactly(socket, challenge, soon()), 0);
   Greeting greeting;
   EXPECT_TRUE(decode(challenge, greeting));
-  const Mac mac = prove(fields_of(id).secret, Role::kClient, nonce, greeting.nonce);
+  const Mac mac = prove(fields_of(id).secret, Role::kClient, hello, greeting);
   EXPECT_EQ(send_all(socket, std::as_bytes(std::span(mac)), soon()), 0);
   VerdictBytes verdict;
   EXPECT_EQ(receive_exactly(socket, verdict, soon()), 0);

@@ -7,6 +7,7 @@
 
 #include "bootstrap/little_endian.hpp"
 #include "bootstrap/messages.hpp"
+#include "support/fuzz_corpus.hpp"
 #include "tests/fuzz/bootstrap_frame_input.hpp"
 
 namespace sluice::bootstrap {
@@ -104,6 +105,15 @@ TEST(BootstrapFrame, ranks_are_named_in_words) {
   EXPECT_EQ(name_ranks({2, 5, 7}), "rank 2, 5 and 7");
   std::vector<int> many(20);
   EXPECT_TRUE(name_ranks(many).ends_with("and 4 more"));
+}
+
+TEST(BootstrapFrame, the_corpus_is_survived) {
+  const auto inputs = sluice::test::fuzz_corpus("bootstrap_frame");
+  EXPECT_GE(inputs.size(), 20u);
+  for (const auto& [name, bytes] : inputs) {
+    SCOPED_TRACE(name);
+    fuzz::run(bytes);
+  }
 }
 
 TEST(BootstrapFrame, random_input_is_survived) {

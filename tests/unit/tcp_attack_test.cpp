@@ -32,7 +32,7 @@ class TcpAttack : public testing::Test {
   /// A connection that has proved the key and opened the region, and now may say anything.
   Fd proved() {
     Fd socket = connect_raw(owner_);
-    EXPECT_EQ(prove_as_opener(socket, wire_key(), soon()).complaint, "");
+    EXPECT_EQ(prove_as_opener(socket, {wire_key()}, soon()).complaint, "");
     return socket;
   }
   Fd opened() {
@@ -61,7 +61,7 @@ TEST_F(TcpAttack, a_wrong_key_is_refused) {
   const Fd socket = connect_raw(owner_);
   bootstrap::Secret wrong = wire_key();
   wrong[0] ^= 1;
-  const Proof proof = prove_as_opener(socket, wrong, soon());
+  const Proof proof = prove_as_opener(socket, {wrong}, soon());
   EXPECT_EQ(proof.code, Errc::kRemoteError);
   EXPECT_TRUE(contains(proof.complaint, "another key")) << proof.complaint;
   EXPECT_TRUE(is_closed_within(socket, seconds(2)));
@@ -69,7 +69,7 @@ TEST_F(TcpAttack, a_wrong_key_is_refused) {
 }
 
 TEST_F(TcpAttack, the_job_key_itself_proves_nothing) {
-  EXPECT_NE(prove_as_opener(connect_raw(owner_), job_key(), soon()).complaint, "");
+  EXPECT_NE(prove_as_opener(connect_raw(owner_), {job_key()}, soon()).complaint, "");
 }
 
 TEST_F(TcpAttack, a_transport_with_another_key_believes_no_blob) {
@@ -155,8 +155,9 @@ TEST_F(TcpAttack, many_openers_at_once_are_all_let_in) {
   // More than may be strangers at a time: they queue.
   std::vector<std::thread> openers;
   for (std::size_t i = 0; i < 2 * kMaxStrangers; ++i)
-    openers.emplace_back(
-        [&] { EXPECT_EQ(prove_as_opener(connect_raw(owner_), wire_key(), soon()).complaint, ""); });
+    openers.emplace_back([&] {
+      EXPECT_EQ(prove_as_opener(connect_raw(owner_), {wire_key()}, soon()).complaint, "");
+    });
   for (auto& opener : openers) opener.join();
   expect_others_go_on();
 }
@@ -223,7 +224,7 @@ TEST_F(TcpAttack, a_rail_that_joins_a_foreign_opener_is_refused) {
                                   FrameHeader{FrameType::kJoin, 0, 99, number + 1, 0},
                                   FrameHeader{FrameType::kJoin, 0, 99, number, kMaxRails}}) {
     const Fd socket = connect_raw(owner);
-    ASSERT_EQ(prove_as_opener(socket, wire_key(), soon()).complaint, "");
+    ASSERT_EQ(prove_as_opener(socket, {wire_key()}, soon()).complaint, "");
     say(socket, join);
     EXPECT_TRUE(is_closed_within(socket, seconds(2)));
   }

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "support/fuzz_corpus.hpp"
 #include "tests/fuzz/tcp_frame_input.hpp"
 
 namespace sluice::transport::tcp {
@@ -325,6 +326,15 @@ TEST(TcpFrame, blobs_survive_the_trip_and_nothing_else_does) {
   EXPECT_FALSE(decode(encode(place, key), key)) << "no address";
   place.addresses.resize(kMaxAddresses + 1);
   EXPECT_FALSE(decode(encode(place, key), key)) << "too many addresses";
+}
+
+TEST(TcpFrame, the_corpus_is_survived) {
+  const auto inputs = sluice::test::fuzz_corpus("tcp_frame");
+  EXPECT_GE(inputs.size(), 20u);
+  for (const auto& [name, bytes] : inputs) {
+    SCOPED_TRACE(name);
+    fuzz::run(bytes);
+  }
 }
 
 TEST(TcpFrame, random_input_is_survived) {

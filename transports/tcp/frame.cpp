@@ -101,7 +101,31 @@ void FrameReader::end_frame() {
   sink_.end(header_);
 }
 
-Received receive_some(const bootstrap::Fd& socket, FrameReader& reader) {
+namespace {
+
+/// After a system call that has brought nothing.
+Received nothing_received(ssize_t received) {
+  if (received == 0) return Received::kClosed;
+  if (errno == EINTR) return Received::kMore;
+  return errno == EAGAIN || errno == EWOULDBLOCK ? Received::kAll : Received::kFailed;
+}
+
+/// The reader gets only what has been found authentic, record by record.
+Received receive_records(Wire& wire, FrameReader& reader) {
+  bootstrap::RecordReader& in = wire.encryption->in;
+  const ssize_t received = in.receive(wire.socket);
+  if (received <= 0) return nothing_received(received);
+  for (auto bytes = in.next(); !bytes.empty(); bytes = in.next())
+    if (!reader.feed(bytes)) return Received::kMalformed;
+  if (in.complaint().empty()) return Received::kMore;
+  reader.reject(in.complaint());
+  return Received::kMalformed;
+}
+
+}  // namespace
+
+Received receive_some(Wire& wire, FrameReader& reader) {
+  if (wire.encryption) return receive_records(wire, reader);
   // Room for small frames with their payload. Behind a large payload only for the next header, so
   // that the payload after it, too, goes straight to its place.
   std::array<std::byte, 4096> near;
@@ -111,12 +135,8 @@ Received receive_some(const bootstrap::Fd& socket, FrameReader& reader) {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  const ssize_t received = ::recvmsg(socket.get(), &message, MSG_DONTWAIT);
-  if (received == 0) return Received::kClosed;
-  if (received < 0) {
-    if (errno == EINTR) return Received::kMore;
-    return errno == EAGAIN || errno == EWOULDBLOCK ? Received::kAll : Received::kFailed;
-  }
+  const ssize_t received = ::recvmsg(wire.socket.get(), &message, MSG_DONTWAIT);
+  if (received <= 0) return nothing_received(received);
   const auto bytes = static_cast<std::size_t>(received);
   const std::size_t placed = std::min(bytes, place.size());
   if (placed > 0) reader.took(placed);

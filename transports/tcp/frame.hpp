@@ -7,8 +7,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
-#include "bootstrap/socket.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -76,6 +77,8 @@ class FrameReader {
 
   bool between_frames() const { return header_bytes_ == 0; }
   const std::string& complaint() const { return complaint_; }
+  /// What brings the stream has found it malformed.
+  void reject(std::string complaint) { complaint_ = std::move(complaint); }
 
  private:
   void begin_frame();
@@ -97,7 +100,7 @@ enum class Received {
   kMalformed,  // FrameReader::complaint() says why
 };
 /// One system call's worth from the socket to the reader.
-Received receive_some(const bootstrap::Fd& socket, FrameReader& reader);
+Received receive_some(Wire& wire, FrameReader& reader);
 
 /// Cuts a stretch into pieces that fit a frame.
 class Cut {

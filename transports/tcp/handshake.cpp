@@ -25,6 +25,13 @@ std::string text_of(int error) {
                              : std::strerror(error);
 }
 
+/// Only said once both have proved the key, and with it what they have said before.
+std::string difference(const Terms& terms) {
+  return fmt::format("it {}, this rank {}: SLUICE_ENCRYPT must be the same on every rank",
+                     terms.encrypts ? "does not encrypt" : "encrypts",
+                     terms.encrypts ? "does" : "does not");
+}
+
 }  // namespace
 
 std::uint64_t random_number() {
@@ -54,11 +61,11 @@ bool MessageReader::read(const Fd& socket, std::size_t wanted) {
   return true;
 }
 
-Proof prove_as_opener(const Fd& socket, const Secret& key, Deadline deadline) {
+Proof prove_as_opener(const Fd& socket, const Terms& terms, Deadline deadline) {
   OpenerHandshake handshake;
   for (;;) {
-    switch (handshake.advance(socket, key)) {
-      case OpenerHandshake::State::kProved: return {};
+    switch (handshake.advance(socket, terms)) {
+      case OpenerHandshake::State::kProved: return {Errc::kOk, {}, handshake.encryption(terms)};
       case OpenerHandshake::State::kRefused: return {Errc::kRemoteError, handshake.complaint()};
       default: break;
     }
@@ -67,40 +74,43 @@ Proof prove_as_opener(const Fd& socket, const Secret& key, Deadline deadline) {
   }
 }
 
-OpenerHandshake::State OpenerHandshake::advance(const Fd& socket, const Secret& key) {
-  if (state_ == State::kBegin) state_ = send_hello(socket);
+OpenerHandshake::State OpenerHandshake::advance(const Fd& socket, const Terms& terms) {
+  if (state_ == State::kBegin) state_ = send_hello(socket, terms);
   if (state_ == State::kChallenge && reader_.read(socket, kChallengeBytes))
-    state_ = take_challenge(socket, key);
-  if (state_ == State::kVerdict && reader_.read(socket, kVerdictBytes)) state_ = take_verdict(key);
+    state_ = take_challenge(socket, terms);
+  if (state_ == State::kVerdict && reader_.read(socket, kVerdictBytes))
+    state_ = take_verdict(terms);
   const bool reads = state_ == State::kChallenge || state_ == State::kVerdict;
   if (reads && reader_.error() != 0) state_ = refuse(text_of(reader_.error()));
   return state_;
 }
 
-OpenerHandshake::State OpenerHandshake::send_hello(const Fd& socket) {
-  opener_nonce_ = random_nonce();
-  if (!send_at_once(socket, encode(Greeting{kProtocolVersion, opener_nonce_})))
-    return refuse("it takes no greeting");
+OpenerHandshake::State OpenerHandshake::send_hello(const Fd& socket, const Terms& terms) {
+  opener_ = {kProtocolVersion, random_nonce(), terms.encrypts};
+  if (!send_at_once(socket, encode(opener_))) return refuse("it takes no greeting");
   return State::kChallenge;
 }
 
-OpenerHandshake::State OpenerHandshake::take_challenge(const Fd& socket, const Secret& key) {
-  Greeting greeting;
-  if (!decode(reader_.message(), greeting) || greeting.version != kProtocolVersion)
+OpenerHandshake::State OpenerHandshake::take_challenge(const Fd& socket, const Terms& terms) {
+  if (!decode(reader_.message(), owner_) || owner_.version != kProtocolVersion)
     return refuse("what answers there is no Sluice transport of this release");
-  owner_nonce_ = greeting.nonce;
-  const Mac proof = prove(key, Role::kClient, opener_nonce_, owner_nonce_);
+  const Mac proof = prove(terms.key, Role::kClient, opener_, owner_);
   if (!send_at_once(socket, std::as_bytes(std::span(proof)))) return refuse("it takes no proof");
   return State::kVerdict;
 }
 
-OpenerHandshake::State OpenerHandshake::take_verdict(const Secret& key) {
+OpenerHandshake::State OpenerHandshake::take_verdict(const Terms& terms) {
   const auto verdict = reader_.message().first<kVerdictBytes>();
   if (verdict[0] != std::byte{1}) return refuse("it refuses our proof: it has another key");
   const auto mac = verdict.subspan<8, 32>();
-  if (!is_proof(mac, key, Role::kServer, opener_nonce_, owner_nonce_))
+  if (!is_proof(mac, terms.key, Role::kServer, opener_, owner_))
     return refuse("it cannot prove that it has the job's key");
+  if (owner_.encrypts != terms.encrypts) return refuse(difference(terms));
   return State::kProved;
+}
+
+std::unique_ptr<Encryption> OpenerHandshake::encryption(const Terms& terms) const {
+  return make_encryption(terms.key, Role::kClient, opener_, owner_);
 }
 
 OpenerHandshake::State OpenerHandshake::refuse(std::string why) {
@@ -108,10 +118,11 @@ OpenerHandshake::State OpenerHandshake::refuse(std::string why) {
   return State::kRefused;
 }
 
-OwnerHandshake::State OwnerHandshake::advance(const Fd& socket, const Secret& key) {
-  if (state_ == State::kHello && reader_.read(socket, kHelloBytes)) state_ = take_hello(socket);
+OwnerHandshake::State OwnerHandshake::advance(const Fd& socket, const Terms& terms) {
+  if (state_ == State::kHello && reader_.read(socket, kHelloBytes))
+    state_ = take_hello(socket, terms);
   if (state_ == State::kProof && reader_.read(socket, kProofBytes))
-    state_ = take_proof(socket, key);
+    state_ = take_proof(socket, terms);
   const bool reads = state_ == State::kHello || state_ == State::kProof;
   if (reads && reader_.error() != 0)
     state_ = refuse(reader_.error() == ECONNRESET ? "it closed before it had proved the key"
@@ -119,26 +130,28 @@ OwnerHandshake::State OwnerHandshake::advance(const Fd& socket, const Secret& ke
   return state_;
 }
 
-OwnerHandshake::State OwnerHandshake::take_hello(const Fd& socket) {
-  Greeting hello;
-  if (!decode(reader_.message(), hello)) return refuse("its first bytes are not Sluice's");
-  if (hello.version != kProtocolVersion)
-    return refuse(fmt::format("it speaks version {} of the handshake, expected {}", hello.version,
+OwnerHandshake::State OwnerHandshake::take_hello(const Fd& socket, const Terms& terms) {
+  if (!decode(reader_.message(), opener_)) return refuse("its first bytes are not Sluice's");
+  if (opener_.version != kProtocolVersion)
+    return refuse(fmt::format("it speaks version {} of the handshake, expected {}", opener_.version,
                               kProtocolVersion));
-  opener_nonce_ = hello.nonce;
-  owner_nonce_ = random_nonce();
-  if (!send_at_once(socket, encode(Greeting{kProtocolVersion, owner_nonce_})))
-    return refuse("it takes no answer");
+  owner_ = {kProtocolVersion, random_nonce(), terms.encrypts};
+  if (!send_at_once(socket, encode(owner_))) return refuse("it takes no answer");
   return State::kProof;
 }
 
-OwnerHandshake::State OwnerHandshake::take_proof(const Fd& socket, const Secret& key) {
+OwnerHandshake::State OwnerHandshake::take_proof(const Fd& socket, const Terms& terms) {
   const auto proof = reader_.message().first<kProofBytes>();
-  const bool accepted = is_proof(proof, key, Role::kClient, opener_nonce_, owner_nonce_);
-  const Mac mac = prove(key, Role::kServer, opener_nonce_, owner_nonce_);
+  const bool accepted = is_proof(proof, terms.key, Role::kClient, opener_, owner_);
+  const Mac mac = prove(terms.key, Role::kServer, opener_, owner_);
   const bool sent = send_at_once(socket, encode_verdict(accepted, mac));
   if (!accepted) return refuse("it does not have the job's key");
+  if (opener_.encrypts != terms.encrypts) return refuse(difference(terms));
   return sent ? State::kProved : refuse("it takes no answer");
+}
+
+std::unique_ptr<Encryption> OwnerHandshake::encryption(const Terms& terms) const {
+  return make_encryption(terms.key, Role::kServer, opener_, owner_);
 }
 
 OwnerHandshake::State OwnerHandshake::refuse(std::string why) {

@@ -5,11 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
 #include "base/deadline.hpp"
 #include "bootstrap/authentication.hpp"
+#include "bootstrap/records.hpp"
 #include "bootstrap/socket.hpp"
 #include "sluice/status.hpp"
 
@@ -17,6 +19,12 @@ namespace sluice::transport::tcp {
 
 /// One that nobody guesses; not 0.
 std::uint64_t random_number();
+
+/// What both sides must have the same.
+struct Terms {
+  bootstrap::Secret key{};
+  bool encrypts = false;
+};
 
 /// Reads messages of fixed sizes as they come.
 class MessageReader {
@@ -35,10 +43,11 @@ class MessageReader {
 
 struct Proof {
   Errc code = Errc::kOk;
-  std::string complaint;  // what went wrong, unless kOk
+  std::string complaint{};                              // what went wrong, unless kOk
+  std::unique_ptr<bootstrap::Encryption> encryption{};  // null: nothing is encrypted
 };
 /// The opener's side. Waits.
-Proof prove_as_opener(const bootstrap::Fd& socket, const bootstrap::Secret& key, Deadline deadline);
+Proof prove_as_opener(const bootstrap::Fd& socket, const Terms& terms, Deadline deadline);
 
 /// The opener's side without waiting: reads what the owner has to say, as it comes.
 class OpenerHandshake {
@@ -46,19 +55,20 @@ class OpenerHandshake {
   enum class State { kBegin, kChallenge, kVerdict, kProved, kRefused };
 
   /// Says and takes what can be said and has come; complaint() says why after kRefused.
-  State advance(const bootstrap::Fd& socket, const bootstrap::Secret& key);
+  State advance(const bootstrap::Fd& socket, const Terms& terms);
   const std::string& complaint() const { return complaint_; }
+  /// After kProved; null: nothing is encrypted.
+  std::unique_ptr<bootstrap::Encryption> encryption(const Terms& terms) const;
 
  private:
-  State send_hello(const bootstrap::Fd& socket);
-  State take_challenge(const bootstrap::Fd& socket, const bootstrap::Secret& key);
-  State take_verdict(const bootstrap::Secret& key);
+  State send_hello(const bootstrap::Fd& socket, const Terms& terms);
+  State take_challenge(const bootstrap::Fd& socket, const Terms& terms);
+  State take_verdict(const Terms& terms);
   State refuse(std::string why);
 
   State state_ = State::kBegin;
   MessageReader reader_;
-  bootstrap::Nonce opener_nonce_{};
-  bootstrap::Nonce owner_nonce_{};
+  bootstrap::Greeting opener_, owner_;
   std::string complaint_;
 };
 
@@ -68,18 +78,19 @@ class OwnerHandshake {
   enum class State { kHello, kProof, kProved, kRefused };
 
   /// Takes what has come; complaint() says why after kRefused.
-  State advance(const bootstrap::Fd& socket, const bootstrap::Secret& key);
+  State advance(const bootstrap::Fd& socket, const Terms& terms);
   const std::string& complaint() const { return complaint_; }
+  /// After kProved; null: nothing is encrypted.
+  std::unique_ptr<bootstrap::Encryption> encryption(const Terms& terms) const;
 
  private:
-  State take_hello(const bootstrap::Fd& socket);
-  State take_proof(const bootstrap::Fd& socket, const bootstrap::Secret& key);
+  State take_hello(const bootstrap::Fd& socket, const Terms& terms);
+  State take_proof(const bootstrap::Fd& socket, const Terms& terms);
   State refuse(std::string why);
 
   State state_ = State::kHello;
   MessageReader reader_;
-  bootstrap::Nonce opener_nonce_{};
-  bootstrap::Nonce owner_nonce_{};
+  bootstrap::Greeting opener_, owner_;
   std::string complaint_;
 };
 

@@ -32,8 +32,8 @@ Status LostOpener::status() const {
   return {Errc::kRemoteError, "a peer that had this rank's memory open was lost"};
 }
 
-Incoming::Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner)
-    : socket_(std::move(socket)),
+Incoming::Incoming(Wire wire, std::string peer, const Owner& owner)
+    : wire_(std::move(wire)),
       peer_(std::move(peer)),
       regions_(owner.regions),
       lost_(owner.lost),
@@ -43,7 +43,7 @@ Incoming::~Incoming() {
   Seat* const seat = applier_.seat();
   if (seat == nullptr || seat->cut() || !seat->owes_acknowledgement() || !batch_.empty()) return;
   batch_.add(seat->acknowledge(), {});
-  batch_.send_some(socket_);
+  batch_.send_some(wire_);
 }
 
 bool Incoming::ready() {
@@ -58,17 +58,21 @@ bool Incoming::wants_to_send() const { return !batch_.empty() || applier_.reques
 
 bool Incoming::receive() {
   for (int turn = 0; turn < kReceivesPerTurn; ++turn) {
-    switch (receive_some(socket_, reader_)) {
+    switch (receive_some(wire_, reader_)) {
       case Received::kMore: break;
       case Received::kAll: return true;
-      case Received::kClosed:
-        return gone(reader_.between_frames() ? "ended without a goodbye"
-                                             : "ended in the middle of a frame");
+      case Received::kClosed: return gone(how_it_ended());
       case Received::kFailed: return gone(fmt::format("was lost: {}", std::strerror(errno)));
       case Received::kMalformed: return gone("was cut off: it sent " + reader_.complaint());
     }
   }
   return true;
+}
+
+const char* Incoming::how_it_ended() const {
+  if (wire_.encryption && !wire_.encryption->in.between_records())
+    return "ended in the middle of an encrypted record";
+  return reader_.between_frames() ? "ended without a goodbye" : "ended in the middle of a frame";
 }
 
 bool Incoming::send_answers() {
@@ -78,7 +82,7 @@ bool Incoming::send_answers() {
   for (int turn = 0; turn < kSendsPerTurn; ++turn) {
     if (batch_.empty()) fill_batch();
     if (batch_.empty()) return true;
-    const int error = batch_.send_some(socket_);
+    const int error = batch_.send_some(wire_);
     if (error == EAGAIN) return true;
     if (error != 0) return gone(fmt::format("was lost: {}", std::strerror(error)));
   }
@@ -88,7 +92,8 @@ bool Incoming::send_answers() {
 /// Outside of the reader, which would go on with the next frame.
 std::string Incoming::join() {
   FrameHeader answer;
-  std::string complaint = applier_.join(answer, [this] { ::shutdown(socket_.get(), SHUT_RDWR); });
+  std::string complaint =
+      applier_.join(answer, [this] { ::shutdown(wire_.socket.get(), SHUT_RDWR); });
   refused_ = !complaint.empty();
   if (!refused_) batch_.add(answer, {});
   return complaint;

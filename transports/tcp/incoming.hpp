@@ -13,6 +13,7 @@
 #include "transports/tcp/progress.hpp"
 #include "transports/tcp/regions.hpp"
 #include "transports/tcp/send_batch.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -37,12 +38,12 @@ class Incoming final : public Watched {
     Openers& openers;
     LostOpener& lost;
   };
-  /// `socket`: of an opener that has proved the key.
-  Incoming(bootstrap::Fd socket, std::string peer, const Owner& owner);
+  /// `wire`: to an opener that has proved the key.
+  Incoming(Wire wire, std::string peer, const Owner& owner);
   /// Acknowledges what has come: an opener need not wonder.
   ~Incoming() override;
 
-  const bootstrap::Fd& descriptor() const override { return socket_; }
+  const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
   bool wants_to_send() const override;
 
@@ -51,10 +52,11 @@ class Incoming final : public Watched {
   bool send_answers();
   void fill_batch();
   std::string join();
+  const char* how_it_ended() const;
   bool gone(const std::string& how);
   bool broke_rules() const { return !reader_.complaint().empty() || refused_; }
 
-  const bootstrap::Fd socket_;
+  Wire wire_;
   const std::string peer_;
   const Regions& regions_;
   LostOpener& lost_;

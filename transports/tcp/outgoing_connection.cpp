@@ -16,9 +16,9 @@ constexpr int kReceivesPerTurn = 4;  // then the next connection's turn
 
 }  // namespace
 
-OutgoingConnection::OutgoingConnection(bootstrap::Fd socket, std::string peer,
+OutgoingConnection::OutgoingConnection(Wire wire, std::string peer,
                                        std::chrono::nanoseconds timeout)
-    : Outgoing(std::move(peer), timeout), socket_(std::move(socket)) {}
+    : Outgoing(std::move(peer), timeout), wire_(std::move(wire)) {}
 
 Status OutgoingConnection::send(PutFrames frames, const Operation& operation) {
   while (!frames.done()) {
@@ -51,11 +51,12 @@ Status OutgoingConnection::send_request(FrameHeader header, std::span<std::byte>
 /// Sends all of the batch. 0 or an errno; ETIMEDOUT when nothing moved for `patience`.
 int OutgoingConnection::transmit(SendBatch& batch, std::chrono::nanoseconds patience) {
   while (!batch.empty()) {
-    const int error = batch.send_some(socket_);
+    const int error = batch.send_some(wire_);
     if (error == 0) continue;
     if (error != EAGAIN) return error;
     // The progress thread goes on receiving meanwhile, so two ranks that both wait here end.
-    if (const int waited = bootstrap::wait_until_ready(socket_, POLLOUT, Deadline::after(patience)))
+    if (const int waited =
+            bootstrap::wait_until_ready(wire_.socket, POLLOUT, Deadline::after(patience)))
       return waited;
   }
   return 0;
@@ -66,7 +67,7 @@ bool OutgoingConnection::ready() {
   for (int turn = 0; turn < kReceivesPerTurn; ++turn) {
     // After a failure the memory of a get may be gone: nothing is received any more.
     if (failed()) return false;
-    const Received received = receive_some(socket_, reader_);
+    const Received received = receive_some(wire_, reader_);
     const int os_error = errno;
     switch (received) {
       case Received::kAll:
@@ -109,7 +110,7 @@ Status OutgoingConnection::sending_failed(int error, const Operation& operation)
 
 void OutgoingConnection::hang_up(const Lock&) {
   // Wakes senders that wait for room, and tells the progress thread to let go.
-  ::shutdown(socket_.get(), SHUT_RDWR);
+  ::shutdown(wire_.socket.get(), SHUT_RDWR);
 }
 
 }  // namespace sluice::transport::tcp

@@ -12,16 +12,17 @@
 #include "transports/tcp/outgoing.hpp"
 #include "transports/tcp/progress.hpp"
 #include "transports/tcp/send_batch.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
 class OutgoingConnection final : public Outgoing, public Watched {
  public:
-  /// `socket`: to an owner that has proved the key.
-  OutgoingConnection(bootstrap::Fd socket, std::string peer, std::chrono::nanoseconds timeout);
+  /// `wire`: to an owner that has proved the key.
+  OutgoingConnection(Wire wire, std::string peer, std::chrono::nanoseconds timeout);
 
   std::size_t connections() override { return failed() ? 0 : 1; }
-  const bootstrap::Fd& descriptor() const override { return socket_; }
+  const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
 
  private:
@@ -33,7 +34,7 @@ class OutgoingConnection final : public Outgoing, public Watched {
   int transmit(SendBatch& batch, std::chrono::nanoseconds patience);
   Status sending_failed(int error, const Operation& operation);
 
-  const bootstrap::Fd socket_;
+  Wire wire_;                     // its two ways: under send_turn_, under mutex_
   Turn send_turn_;                // who writes to the socket
   std::uint64_t sequence_ = 0;    // of the last frame; under send_turn_
   FrameReader reader_{request_};  // under mutex_

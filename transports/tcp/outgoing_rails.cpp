@@ -29,7 +29,7 @@ std::string addresses_of(std::span<const NicPair> pairs) {
 
 OutgoingRails::OutgoingRails(Setup setup)
     : Outgoing(addresses_of(setup.pairs), setup.timeout), setup_(std::move(setup)) {
-  ticket_.key = setup_.key;
+  ticket_.terms = setup_.terms;
   ticket_.owner = setup_.owner;
   for (const NicPair& pair : setup_.pairs) slots_.emplace_back().pair = pair;
 }

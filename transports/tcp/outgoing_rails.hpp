@@ -32,7 +32,7 @@ class OutgoingRails final : public Outgoing, public std::enable_shared_from_this
  public:
   struct Setup {
     std::vector<NicPair> pairs;  // 1 to kMaxRails
-    bootstrap::Secret key;       // of connections
+    Terms terms;                 // of connections
     std::uint64_t owner;
     std::chrono::nanoseconds timeout;
     std::string congestion_control;

@@ -20,7 +20,7 @@ constexpr int kReceivesPerTurn = 4;  // then the next connection's turn
 
 Rail::Rail(bootstrap::Fd socket, std::string name, const RailJoin::Ticket& ticket,
            std::weak_ptr<OutgoingRails> rails)
-    : socket_(std::move(socket)), name_(std::move(name)), rails_(std::move(rails)), join_(ticket) {}
+    : wire_{std::move(socket)}, name_(std::move(name)), rails_(std::move(rails)), join_(ticket) {}
 
 bool Rail::ready() {
   const auto rails = rails_.lock();
@@ -28,7 +28,7 @@ bool Rail::ready() {
 }
 
 RailJoin::State Rail::advance_join() {
-  const RailJoin::State state = join_.advance(socket_);
+  const RailJoin::State state = join_.advance(wire_);
   waits_for_room_.store(state == RailJoin::State::kConnecting, std::memory_order_release);
   if (state != RailJoin::State::kJoined) return state;
   since_ = last_acknowledged_ = Clock::now();
@@ -63,7 +63,7 @@ int Rail::send() {
       given_bytes_ += kHeaderBytes;
     }
     if (outbox_.empty()) break;
-    const int error = outbox_.send_some(socket_);
+    const int error = outbox_.send_some(wire_);
     full_ = error == EAGAIN;
     if (error != 0 && !full_) return error;
     if (full_) break;
@@ -74,7 +74,7 @@ int Rail::send() {
 
 std::string Rail::receive() {
   for (int turn = 0; turn < kReceivesPerTurn; ++turn) {
-    switch (receive_some(socket_, reader_)) {
+    switch (receive_some(wire_, reader_)) {
       case Received::kMore: break;
       case Received::kAll: return {};
       case Received::kClosed: ended_ = true; return "the peer has closed it or ended";
@@ -130,14 +130,14 @@ Rail::Clock::time_point Rail::waits_since() const {
 bool Rail::is_unheard(std::chrono::milliseconds time) const {
   tcp_info info{};
   socklen_t length = sizeof info;
-  if (::getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  if (::getsockopt(wire_.socket.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
   return info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= time.count();
 }
 
 std::vector<std::uint64_t> Rail::drop() {
   // What is still queued here would arrive after it was sent again: late, and for nothing.
   const linger reset{1, 0};
-  static_cast<void>(::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
+  static_cast<void>(::setsockopt(wire_.socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset));
   hang_up();
   std::vector<std::uint64_t> lost;
   for (const InFlight& frame : in_flight_) lost.push_back(frame.sequence);
@@ -148,7 +148,7 @@ std::vector<std::uint64_t> Rail::drop() {
 
 void Rail::hang_up() {
   dropped_ = true;
-  ::shutdown(socket_.get(), SHUT_RDWR);
+  ::shutdown(wire_.socket.get(), SHUT_RDWR);
 }
 
 }  // namespace sluice::transport::tcp

@@ -20,6 +20,7 @@
 #include "transports/tcp/send_batch.hpp"
 #include "transports/tcp/striping.hpp"
 #include "transports/tcp/unacknowledged.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -34,7 +35,7 @@ class Rail final : public Watched, private FrameSink {
   Rail(bootstrap::Fd socket, std::string name, const RailJoin::Ticket& ticket,
        std::weak_ptr<OutgoingRails> rails);
 
-  const bootstrap::Fd& descriptor() const override { return socket_; }
+  const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
   bool wants_to_send() const override { return waits_for_room_.load(std::memory_order_acquire); }
 
@@ -93,7 +94,7 @@ class Rail final : public Watched, private FrameSink {
   void end(const FrameHeader& header) override;
   std::uint64_t sent_bytes() const { return given_bytes_ - outbox_.unsent_bytes(); }
 
-  const bootstrap::Fd socket_;
+  Wire wire_;
   const std::string name_;
   const std::weak_ptr<OutgoingRails> rails_;
   RailJoin join_;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
-#include "bootstrap/authentication.hpp"
 #include "bootstrap/socket.hpp"
 #include "transports/tcp/handshake.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -16,7 +18,7 @@ class RailJoin {
  public:
   enum class State { kConnecting, kProving, kJoining, kJoined, kFailed };
   struct Ticket {
-    bootstrap::Secret key{};  // of connections
+    Terms terms{};  // of connections
     std::uint64_t owner = 0;
     std::uint64_t opener = 0;  // a number that the opener has chosen
     std::uint64_t token = 0;   // what its first rail was given; 0: this is the first
@@ -25,8 +27,9 @@ class RailJoin {
 
   explicit RailJoin(const Ticket& ticket) : ticket_(ticket) {}
 
-  /// Says and takes what can be said and has come. `socket`: of start_connecting().
-  State advance(const bootstrap::Fd& socket);
+  /// Says and takes what can be said and has come. `wire`: with a socket of start_connecting();
+  /// once the key is proved it is encrypted, if the terms say so.
+  State advance(Wire& wire);
   State state() const { return state_; }
   /// Why, after kFailed.
   const std::string& complaint() const { return complaint_; }
@@ -38,9 +41,11 @@ class RailJoin {
   using Clock = std::chrono::steady_clock;
 
   State finish_connecting(const bootstrap::Fd& socket);
-  State prove(const bootstrap::Fd& socket);
-  State send_join(const bootstrap::Fd& socket);
-  State take_joined(const bootstrap::Fd& socket);
+  State prove(Wire& wire);
+  State send_join(Wire& wire);
+  State take_joined(Wire& wire);
+  State refused(int error);
+  State take_joined(std::span<const std::byte> bytes);
   State fail(std::string why);
 
   Ticket ticket_;

@@ -115,7 +115,7 @@ void Reception::advance(std::uint64_t id) {
   const auto found = strangers_.find(id);
   if (found == strangers_.end()) return;  // it has just made room for another one
   Stranger& stranger = found->second;
-  switch (stranger.handshake.advance(stranger.socket, setup_.key)) {
+  switch (stranger.handshake.advance(stranger.socket, setup_.terms)) {
     case OwnerHandshake::State::kHello:
     case OwnerHandshake::State::kProof: return;
     case OwnerHandshake::State::kRefused: return refuse(found, stranger.handshake.complaint());
@@ -124,7 +124,8 @@ void Reception::advance(std::uint64_t id) {
   Stranger proved = std::move(stranger);
   forget(found);
   watch(EPOLL_CTL_DEL, proved.socket, id, false);
-  setup_.admit(std::move(proved.socket), std::move(proved.peer));
+  setup_.admit({std::move(proved.socket), proved.handshake.encryption(setup_.terms)},
+               std::move(proved.peer));
 }
 
 void Reception::drop_late() {

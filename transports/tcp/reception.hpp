@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/deadline.hpp"
-#include "bootstrap/authentication.hpp"
 #include "bootstrap/socket.hpp"
 #include "transports/tcp/handshake.hpp"
 #include "transports/tcp/progress.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -27,11 +27,11 @@ inline constexpr std::chrono::milliseconds kStrangerGrace{1000};
 class Reception final : public Watched {
  public:
   /// Takes a proved connection and the peer's address as text.
-  using Admit = std::function<void(bootstrap::Fd, std::string)>;
+  using Admit = std::function<void(Wire, std::string)>;
 
   struct Setup {
     std::vector<bootstrap::Fd> listeners;
-    bootstrap::Secret key;
+    Terms terms;
     std::chrono::milliseconds stranger_time;
     Admit admit;
   };

@@ -17,12 +17,13 @@ void SendBatch::add(const FrameHeader& header, std::span<const std::byte> payloa
   payload_bytes_ += payload.size();
 }
 
-int SendBatch::send_some(const bootstrap::Fd& socket) {
+int SendBatch::send_some(Wire& wire) {
+  if (wire.encryption) return send_sealed(wire);
   msghdr message{};
   message.msg_iov = iovecs_.data() + first_;
   message.msg_iovlen = parts_ - first_;
   for (;;) {
-    const ssize_t count = ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t count = ::sendmsg(wire.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) {
       sent(static_cast<std::size_t>(count));
       return 0;
@@ -30,6 +31,17 @@ int SendBatch::send_some(const bootstrap::Fd& socket) {
     if (errno == EWOULDBLOCK) return EAGAIN;
     if (errno != EINTR) return errno;
   }
+}
+
+/// What was sealed counts as sent once its record is: so the batch is not empty before everything
+/// is with the kernel, and nothing is taken for sent that the peer cannot have read.
+int SendBatch::send_sealed(Wire& wire) {
+  bootstrap::RecordWriter& out = wire.encryption->out;
+  if (!out.pending()) out.seal(std::span(iovecs_).subspan(first_, parts_ - first_));
+  std::size_t carried = 0;
+  const int error = out.send(wire.socket, carried);
+  if (carried > 0) sent(carried);
+  return error;
 }
 
 void SendBatch::sent(std::size_t bytes) {

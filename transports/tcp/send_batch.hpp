@@ -8,8 +8,8 @@
 
 #include <sys/uio.h>
 
-#include "bootstrap/socket.hpp"
 #include "transports/tcp/frame.hpp"
+#include "transports/tcp/wire.hpp"
 
 namespace sluice::transport::tcp {
 
@@ -31,9 +31,10 @@ class SendBatch {
   /// Only when not full().
   void add(const FrameHeader& header, std::span<const std::byte> payload);
   /// One system call. 0 when bytes moved, else an errno (EAGAIN: no room now).
-  int send_some(const bootstrap::Fd& socket);
+  int send_some(Wire& wire);
 
  private:
+  int send_sealed(Wire& wire);
   void sent(std::size_t bytes);
 
   std::array<HeaderBytes, kMaxFrames> headers_;

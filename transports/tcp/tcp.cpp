@@ -55,8 +55,8 @@ bool can_be_told(const Address& address) {
 }  // namespace
 
 struct Tcp::State {
-  bootstrap::Secret key;       // of the blobs
-  bootstrap::Secret wire_key;  // of the connections
+  bootstrap::Secret key;  // of the blobs
+  tcp::Terms terms;       // of the connections
   tcp::Options options;
   std::uint64_t owner = tcp::random_number();
   std::vector<Address> addresses;
@@ -97,7 +97,7 @@ Result<Tcp> Tcp::start(const bootstrap::Secret& key, Options options) {
                             options.connect_from.size(), tcp::kMaxAddresses));
   auto state = std::make_unique<State>();
   state->key = key;
-  state->wire_key = bootstrap::derive_key(key, "tcp 1");
+  state->terms = {bootstrap::derive_key(key, "tcp 1"), options.encrypt};
   state->options = std::move(options);
   SLUICE_TRY_ASSIGN(auto listeners, state->listen());
   SLUICE_TRY_ASSIGN(state->progress, tcp::Progress::start());
@@ -136,16 +136,16 @@ Result<std::vector<Fd>> Tcp::State::listen() {
 
 Status Tcp::State::receive_strangers(std::vector<Fd> listeners) {
   // Runs on the progress thread, also while `progress` is being taken down.
-  auto admit = [this, thread = progress.get()](Fd socket, std::string peer) {
-    tcp::choose_congestion_control(socket, options.congestion_control);
+  auto admit = [this, thread = progress.get()](tcp::Wire wire, std::string peer) {
+    tcp::choose_congestion_control(wire.socket, options.congestion_control);
     auto incoming = std::make_shared<tcp::Incoming>(
-        std::move(socket), std::move(peer), tcp::Incoming::Owner{regions, owner, openers, lost});
+        std::move(wire), std::move(peer), tcp::Incoming::Owner{regions, owner, openers, lost});
     // Refused by the system: logged, and the connection closes.
     static_cast<void>(thread->watch(std::move(incoming)));
   };
-  SLUICE_TRY_ASSIGN(auto reception,
-                    tcp::Reception::make(
-                        {std::move(listeners), wire_key, options.stranger_time, std::move(admit)}));
+  SLUICE_TRY_ASSIGN(
+      auto reception,
+      tcp::Reception::make({std::move(listeners), terms, options.stranger_time, std::move(admit)}));
   return progress->watch(std::move(reception));
 }
 
@@ -217,7 +217,7 @@ Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect(const tcp::Place& pla
   std::vector<tcp::NicPair> pairs = pairs_with(place.addresses);
   if (pairs.size() < 2) return connect_once(place, pairs, deadline);
   SLUICE_TRY_ASSIGN(auto rails, tcp::OutgoingRails::connect(
-                                    {std::move(pairs), wire_key, place.owner, options.timeout,
+                                    {std::move(pairs), terms, place.owner, options.timeout,
                                      options.congestion_control, progress.get()},
                                     deadline));
   return std::shared_ptr<tcp::Outgoing>(std::move(rails));
@@ -238,11 +238,12 @@ Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect_once(
         bootstrap::connect_to(address, by, paired ? &pairs[0].from : nullptr);
     tcp::Proof proof{opened.error == ETIMEDOUT ? Errc::kTimeout : Errc::kRemoteError,
                      std::strerror(opened.error)};
-    if (opened.fd.valid()) proof = tcp::prove_as_opener(opened.fd, wire_key, by);
+    if (opened.fd.valid()) proof = tcp::prove_as_opener(opened.fd, terms, by);
     if (proof.code == Errc::kOk) {
       tcp::choose_congestion_control(opened.fd, options.congestion_control);
-      auto outgoing = std::make_shared<tcp::OutgoingConnection>(std::move(opened.fd),
-                                                                address.text(), options.timeout);
+      auto outgoing = std::make_shared<tcp::OutgoingConnection>(
+          tcp::Wire{std::move(opened.fd), std::move(proof.encryption)}, address.text(),
+          options.timeout);
       SLUICE_TRY(progress->watch(outgoing));
       return std::shared_ptr<tcp::Outgoing>(std::move(outgoing));
     }

@@ -32,6 +32,8 @@ struct Options {
   std::string congestion_control = "cubic";
   /// How long a call of the data path waits while nothing moves.
   std::chrono::milliseconds timeout{30'000};
+  /// Nobody between the ranks can read or change what is sent; peers must want the same.
+  bool encrypt = false;
   /// How long a connection may take to prove the key.
   std::chrono::milliseconds stranger_time{5'000};
 };

@@ -7,6 +7,15 @@
 
 namespace sluice {
 
+/// How long the pieces of a message are that goes through a tree: short enough that all levels work
+/// at the same time. `least` and `most` are multiples of 64.
+SLUICE_FN constexpr std::uint64_t tree_piece_bytes(std::uint64_t least, std::uint64_t most,
+                                                   std::uint64_t message_bytes) {
+  constexpr std::uint64_t kPieces = 16, kLine = 64;
+  const std::uint64_t even = message_bytes / (kPieces * kLine) * kLine;
+  return even < least ? least : even > most ? most : even;
+}
+
 /// A rank's place. Positions count from the root; the parent of a position is the position without
 /// its lowest bit, its children are the positions with one lower bit more.
 struct BinomialTree {

@@ -67,7 +67,7 @@ SLUICE_FN std::uint64_t merged_slice_bytes(const HostsView& hosts) {
   std::int32_t most = 1;
   for (std::int32_t h = 0; h < hosts.hosts; ++h)
     if (count_on(hosts, h) > most) most = count_on(hosts, h);
-  const std::uint64_t fits = Fabric::kPieceBytes / static_cast<std::uint64_t>(most);
+  const std::uint64_t fits = kHostLinks.piece_bytes / static_cast<std::uint64_t>(most);
   return (fits < kPacketBytes ? fits : kPacketBytes) / kLine * kLine;
 }
 

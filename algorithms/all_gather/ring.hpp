@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/send_ahead.hpp"
 #include "channel/copy.hpp"
 #include "channel/thread_group.hpp"
 
@@ -18,17 +19,22 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Range mine = a.blocks[fabric.rank()];
   copy(group, a.output + mine.offset, a.input, mine.bytes);
-  constexpr std::uint64_t kSlice = Fabric::kPieceBytes;
-  for (std::uint64_t k = 0; k < a.blocks.slices(kSlice); ++k) {
-    const auto block = [&](std::int32_t distance) {
-      return a.blocks[fabric.neighbour(distance)].slice(k, kSlice);
-    };
-    for (std::int32_t step = 0; step < p - 1; ++step) {
-      const Range out = block(-step), in = block(-step - 1);
-      fabric.send(group, right, a.output + out.offset, out.bytes);
-      fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
-    }
-  }
+  const AheadShape ahead = ahead_shape(fabric);
+  const std::uint64_t slice_bytes = ahead.slice_bytes;
+  const auto slice = [&](std::int32_t distance, std::uint64_t k) {
+    return a.blocks[fabric.neighbour(distance)].slice(k, slice_bytes);
+  };
+  if (p == 1) return;
+  send_slices_ahead(
+      a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), ahead.under_way,
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range out = slice(-step, k);
+        fabric.send(group, right, a.output + out.offset, out.bytes);
+      },
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range in = slice(-step - 1, k);
+        fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
+      });
 }
 
 }  // namespace sluice

@@ -22,8 +22,9 @@ SLUICE_FN void all_reduce_recursive_doubling(const Group& group, Fabric& fabric,
   const PowerOfTwo shape = PowerOfTwo::of(fabric.size());
   const std::int32_t me = fabric.rank();
   const Range whole{0, a.bytes()};
-  for (std::uint64_t offset = 0; offset < whole.bytes; offset += Fabric::kPieceBytes) {
-    const Range piece = whole.slice(offset / Fabric::kPieceBytes, Fabric::kPieceBytes);
+  const std::uint64_t piece_bytes = fabric.piece_bytes();
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     const std::byte* input = a.input + piece.offset;
     std::byte* output = a.output + piece.offset;
     if (shape.steps_aside(me)) {

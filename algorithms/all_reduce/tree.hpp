@@ -11,6 +11,7 @@
 #include "algorithms/arguments.hpp"
 #include "algorithms/broadcast/tree.hpp"
 #include "algorithms/reduce/tree.hpp"
+#include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
@@ -20,9 +21,10 @@ SLUICE_FN void all_reduce_tree(const Group& group, Fabric& fabric, const Math& m
                                const Arguments& a) {
   const BinomialTree tree = BinomialTree::at(fabric.rank(), fabric.size(), 0);
   const Range whole{0, a.bytes()};
-  constexpr std::uint64_t kPiece = LinkSlot::kDataBytes;
-  for (std::uint64_t k = 0; k * kPiece < whole.bytes; ++k) {
-    const Range piece = whole.slice(k, kPiece);
+  const std::uint64_t piece_bytes =
+      tree_piece_bytes(kHostLinks.slot_bytes, fabric.slot_bytes(), whole.bytes);
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     std::byte* output = a.output + piece.offset;
     reduce_tree_piece(group, fabric, math, tree, a.input + piece.offset, output, piece.bytes);
     broadcast_tree_piece(group, fabric, tree, output, piece.bytes);

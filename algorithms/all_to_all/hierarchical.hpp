@@ -37,7 +37,7 @@ SLUICE_FN void all_to_all_hierarchical(const Group& group, Fabric& fabric, const
   const HostsView& hosts = fabric.hosts();
   auto across = same_place(group, fabric);
   const std::uint64_t piece =
-      Fabric::kPieceBytes / static_cast<std::uint64_t>(hosts.places) / kLine * kLine;
+      fabric.piece_bytes() / static_cast<std::uint64_t>(hosts.places) / kLine * kLine;
   Arguments part = a;
   for (std::uint64_t k = 0; k < a.blocks.slices(piece); ++k) {
     const auto blocks_of = [&](std::int32_t h) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/send_ahead.hpp"
 #include "channel/copy.hpp"
 #include "channel/thread_group.hpp"
 
@@ -18,15 +19,24 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
                                    const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
   copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
-  constexpr std::uint64_t kPiece = Fabric::kPieceBytes;
-  for (std::int32_t i = 1; i < fabric.size(); ++i) {
-    const std::int32_t to = fabric.neighbour(i), from = fabric.neighbour(-i);
-    for (std::uint64_t k = 0; k < a.blocks.slices(kPiece); ++k) {
-      const Range out = a.blocks[to].slice(k, kPiece), in = a.blocks[from].slice(k, kPiece);
-      fabric.send(group, to, a.input + out.offset, out.bytes);
-      fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
-    }
-  }
+  const AheadShape ahead = ahead_shape(fabric);
+  const std::uint64_t slice_bytes = ahead.slice_bytes;
+  const std::uint64_t slices = a.blocks.slices(slice_bytes);
+  const auto peer = [&](std::uint64_t item, std::int32_t direction) {
+    return fabric.neighbour(direction * (1 + static_cast<std::int32_t>(item / slices)));
+  };
+  send_ahead(
+      slices * static_cast<std::uint64_t>(fabric.size() - 1), ahead.under_way,
+      [&](std::uint64_t item) {
+        const std::int32_t to = peer(item, 1);
+        const Range out = a.blocks[to].slice(item % slices, slice_bytes);
+        fabric.send(group, to, a.input + out.offset, out.bytes);
+      },
+      [&](std::uint64_t item) {
+        const std::int32_t from = peer(item, -1);
+        const Range in = a.blocks[from].slice(item % slices, slice_bytes);
+        fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
+      });
 }
 
 }  // namespace sluice

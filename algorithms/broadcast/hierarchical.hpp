@@ -14,6 +14,7 @@
 #include "algorithms/broadcast/tree.hpp"
 #include "algorithms/hierarchy.hpp"
 #include "channel/copy.hpp"
+#include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
@@ -28,8 +29,10 @@ SLUICE_FN void broadcast_hierarchical(const Group& group, Fabric& fabric, const 
   if (fabric.rank() == a.root) copy(group, a.output, a.input, a.bytes());
   const Range whole{0, a.bytes()};
   Arguments part{.elem_bytes = 1, .root = place_of_team_member(hosts)};
-  for (std::uint64_t k = 0; k * Fabric::kPieceBytes < whole.bytes; ++k) {
-    const Range piece = whole.slice(k, Fabric::kPieceBytes);
+  const std::uint64_t piece_bytes =
+      tree_piece_bytes(kHostLinks.piece_bytes, fabric.piece_bytes(), whole.bytes);
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     std::byte* const data = a.output + piece.offset;
     if (fabric.rank() == source) broadcast_tree_piece(group, across, tree, data, piece.bytes);
     part.input = part.output = data;

@@ -10,6 +10,7 @@
 #include "algorithms/arguments.hpp"
 #include "algorithms/binomial_tree.hpp"
 #include "channel/copy.hpp"
+#include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
@@ -26,8 +27,10 @@ SLUICE_FN void broadcast_tree(const Group& group, Fabric& fabric, const Math&, c
   const BinomialTree tree = BinomialTree::at(fabric.rank(), fabric.size(), a.root);
   if (tree.is_root()) copy(group, a.output, a.input, a.bytes());
   const Range whole{0, a.bytes()};
-  for (std::uint64_t k = 0; k * Fabric::kPieceBytes < whole.bytes; ++k) {
-    const Range piece = whole.slice(k, Fabric::kPieceBytes);
+  const std::uint64_t piece_bytes =
+      tree_piece_bytes(kHostLinks.piece_bytes, fabric.piece_bytes(), whole.bytes);
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     broadcast_tree_piece(group, fabric, tree, a.output + piece.offset, piece.bytes);
   }
 }

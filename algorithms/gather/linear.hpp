@@ -17,15 +17,15 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void gather_linear(const Group& group, Fabric& fabric, const Math&, const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
   if (fabric.rank() == a.root) copy(group, a.output + mine.offset, a.input, mine.bytes);
-  constexpr std::uint64_t kPiece = Fabric::kPieceBytes;
-  for (std::uint64_t k = 0; k < a.blocks.slices(kPiece); ++k) {
+  const std::uint64_t piece_bytes = fabric.piece_bytes();
+  for (std::uint64_t k = 0; k < a.blocks.slices(piece_bytes); ++k) {
     if (fabric.rank() != a.root) {
-      const Range piece = mine.slice(k, kPiece);
+      const Range piece = mine.slice(k, piece_bytes);
       fabric.send(group, a.root, a.input + (piece.offset - mine.offset), piece.bytes);
       continue;
     }
     for (std::int32_t i = 1; i < fabric.size(); ++i) {
-      const Range piece = a.blocks[fabric.neighbour(i)].slice(k, kPiece);
+      const Range piece = a.blocks[fabric.neighbour(i)].slice(k, piece_bytes);
       fabric.receive_copy(group, fabric.neighbour(i), a.output + piece.offset, piece.bytes);
     }
   }

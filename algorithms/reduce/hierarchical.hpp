@@ -30,8 +30,10 @@ SLUICE_FN void reduce_hierarchical(const Group& group, Fabric& fabric, const Mat
   const Range whole{0, a.bytes()};
   Arguments part = a;
   part.root = place_of_team_member(hosts);
-  for (std::uint64_t k = 0; k * Fabric::kPieceBytes < whole.bytes; ++k) {
-    const Range piece = whole.slice(k, Fabric::kPieceBytes);
+  const std::uint64_t piece_bytes =
+      tree_piece_bytes(kHostLinks.piece_bytes, fabric.piece_bytes(), whole.bytes);
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     std::byte* const sum =
         fabric.rank() == a.root ? a.output + piece.offset : fabric.piece_scratch();
     part.input = a.input + piece.offset;

@@ -38,9 +38,10 @@ SLUICE_FN void reduce_tree(const Group& group, Fabric& fabric, const Math& math,
                            const Arguments& a) {
   const BinomialTree tree = BinomialTree::at(fabric.rank(), fabric.size(), a.root);
   const Range whole{0, a.bytes()};
-  constexpr std::uint64_t kPiece = LinkSlot::kDataBytes;
-  for (std::uint64_t k = 0; k * kPiece < whole.bytes; ++k) {
-    const Range piece = whole.slice(k, kPiece);
+  const std::uint64_t piece_bytes =
+      tree_piece_bytes(kHostLinks.slot_bytes, fabric.slot_bytes(), whole.bytes);
+  for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
+    const Range piece = whole.slice(k, piece_bytes);
     std::byte* sum = tree.is_root() ? a.output + piece.offset : fabric.piece_scratch();
     reduce_tree_piece(group, fabric, math, tree, a.input + piece.offset, sum, piece.bytes);
   }

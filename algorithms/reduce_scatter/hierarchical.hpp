@@ -22,15 +22,15 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void reduce_scatter_hierarchical(const Group& group, Fabric& fabric, const Math& math,
                                            const Arguments& a) {
-  constexpr std::uint64_t kPiece = Fabric::kPieceBytes;
+  const std::uint64_t piece_bytes = fabric.piece_bytes();
   const HostsView& hosts = fabric.hosts();
   const std::int32_t me = fabric.within().rank();
   auto across = same_place(group, fabric);
   Arguments part = a;
-  for (std::uint64_t k = 0; k < a.blocks.slices(kPiece); ++k) {
+  for (std::uint64_t k = 0; k < a.blocks.slices(piece_bytes); ++k) {
     // Piece k of the sum over this host for the ranks of host h; returns how long this rank's is.
     const auto sum_for = [&](std::int32_t h, std::byte* sum) {
-      part.blocks = a.blocks.of(hosts.ranks_on(h)).sliced(k, kPiece);
+      part.blocks = a.blocks.of(hosts.ranks_on(h)).sliced(k, piece_bytes);
       part.output = sum;
       reduce_scatter_staged(group, next_within(group, fabric), math.partial(), part);
       return part.blocks[me].bytes;
@@ -40,7 +40,7 @@ SLUICE_FN void reduce_scatter_hierarchical(const Group& group, Fabric& fabric, c
       const std::uint64_t bytes = sum_for(to, fabric.piece_scratch());
       across.send(group, to, fabric.piece_scratch(), bytes);
     }
-    std::byte* const own = a.output + k * kPiece;
+    std::byte* const own = a.output + k * piece_bytes;
     const std::uint64_t bytes = sum_for(hosts.host, own);
     for (std::int32_t i = 1; i < hosts.hosts; ++i)
       across.receive_reduce(group, math, across.neighbour(-i), own, own, bytes, true,

@@ -10,8 +10,8 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/send_ahead.hpp"
 #include "channel/copy.hpp"
-#include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
@@ -22,20 +22,28 @@ SLUICE_FN void reduce_scatter_ring(const Group& group, Fabric& fabric, const Mat
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Range mine = a.blocks[fabric.rank()];
   if (p == 1) return copy(group, a.output, a.input + mine.offset, mine.bytes);
-  constexpr std::uint64_t kSlice = LinkSlot::kDataBytes;
-  for (std::uint64_t k = 0; k < a.blocks.slices(kSlice); ++k) {
-    const auto block = [&](std::int32_t distance) {
-      return a.blocks[fabric.neighbour(distance)].slice(k, kSlice);
-    };
-    fabric.send(group, right, a.input + block(-1).offset, block(-1).bytes);
-    for (std::int32_t step = 1; step < p; ++step) {
-      const Range in = block(-1 - step);
-      const bool home = step == p - 1;
-      std::byte* sum = home ? a.output + (in.offset - mine.offset) : fabric.piece_scratch();
-      fabric.receive_reduce(group, math, left, a.input + in.offset, sum, in.bytes, false, home);
-      if (!home) fabric.send(group, right, sum, in.bytes);
-    }
-  }
+  // Slots, not pieces: a sum is passed on as soon as it is there.
+  const std::uint64_t slice_bytes = fabric.slot_bytes();
+  const std::uint64_t under_way = ahead_shape(fabric).under_way;
+  const auto slice = [&](std::int32_t distance, std::uint64_t k) {
+    return a.blocks[fabric.neighbour(distance)].slice(k, slice_bytes);
+  };
+  const auto sum = [&](std::uint64_t k) {
+    return fabric.piece_scratch() + k % under_way * slice_bytes;
+  };
+  send_slices_ahead(
+      a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), under_way,
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range out = slice(-1 - step, k);
+        fabric.send(group, right, step == 0 ? a.input + out.offset : sum(k), out.bytes);
+      },
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range in = slice(-2 - step, k);
+        const bool home = step == p - 2;
+        fabric.receive_reduce(group, math, left, a.input + in.offset,
+                              home ? a.output + (in.offset - mine.offset) : sum(k), in.bytes, false,
+                              home);
+      });
 }
 
 }  // namespace sluice

@@ -46,7 +46,7 @@ bool advance_send(const Group& group, Fabric& fabric, LinkTransfer& transfer) {
     transfer.wait_number = fabric.peer(transfer.peer).sent;
     return true;
   }
-  const std::uint64_t length = Fabric::fragment(transfer.bytes, transfer.moved);
+  const std::uint64_t length = fabric.fragment(transfer.bytes, transfer.moved);
   fabric.put_fragment(group, transfer.peer, transfer.data + transfer.moved, length, transfer.bytes,
                       transfer.kind);
   transfer.moved += length;
@@ -75,7 +75,7 @@ bool advance_receive(const Group& group, Fabric& fabric, LinkTransfer& transfer)
     }
     fabric.fetch(group, transfer.peer, slot->source, transfer.data, length);
   } else {
-    length = Fabric::fragment(transfer.bytes, transfer.moved);
+    length = fabric.fragment(transfer.bytes, transfer.moved);
     copy(group, transfer.data + transfer.moved, Fabric::payload(*slot, transfer.bytes), length);
   }
   fabric.take_fragment(group, transfer.peer);
@@ -110,9 +110,8 @@ void exchange(const Group& group, Fabric& fabric, LinkTransfer* transfers, std::
     } else if (++idle_rounds < fabric.waits().spins && fabric.waits().take_in == nullptr) {
       port::pause();
     } else if (oldest.sending) {
-      const std::uint64_t target = oldest.wait_number != 0
-                                       ? oldest.wait_number
-                                       : fabric.peer(oldest.peer).sent + 1 - kLinkSlots;
+      const std::uint64_t target =
+          oldest.wait_number != 0 ? oldest.wait_number : fabric.credit_for_next(oldest.peer);
       patience.rest(fabric.credit_word(oldest.peer), target);
     } else {
       patience.rest(fabric.incoming_word(oldest.peer), fabric.peer(oldest.peer).received + 1);

@@ -20,16 +20,36 @@ class Links : public RankView {
  public:
   using RankView::RankView;
 
-  /// Sends `bytes` to `to`. Blocks when kLinkSlots fragments are under way, so when two ranks send
-  /// to each other before either receives, keep `bytes` <= kPieceBytes.
-  static constexpr std::uint64_t kPieceBytes = kLinkSlots / 2 * LinkSlot::kDataBytes;
+  /// A receiver across a port tells of so many fragments at once that it is done with, unless
+  /// something goes back anyway: a sender may know of so many, less one, too late.
+  static constexpr std::uint64_t kCreditEvery = 4;
+
+  /// What a fragment carries at most.
+  SLUICE_FN std::uint64_t slot_bytes() const { return layout_.links.slot_bytes; }
+  /// What a rank may send to another, and that to it, before either receives.
+  SLUICE_FN std::uint64_t piece_bytes() const { return layout_.links.piece_bytes; }
+  /// For schedules that go on sending while they wait for what came before: so many slices of so
+  /// many bytes may be under way to a rank before it receives any.
+  SLUICE_FN std::uint64_t slice_bytes() const { return piece_bytes() / 2; }
+  SLUICE_FN std::uint64_t slices_under_way() const { return slices_under_way(layout_.links); }
+  SLUICE_FN static constexpr std::uint64_t slices_under_way(const LinkShape& shape) {
+    return (shape.slots + 1 - kCreditEvery) * shape.slot_bytes / (shape.piece_bytes / 2);
+  }
+  /// Room for a piece, and for as many slices as are under way.
+  SLUICE_FN static constexpr std::uint64_t scratch_bytes(const LinkShape& shape) {
+    const std::uint64_t slices = slices_under_way(shape) * (shape.piece_bytes / 2);
+    return slices > shape.piece_bytes ? slices : shape.piece_bytes;
+  }
+
+  /// Sends `bytes` to `to`. Blocks when all slots are taken, so when two ranks send to each other
+  /// before either receives, keep `bytes` <= piece_bytes().
   template <ThreadGroup Group>
   SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
                       std::uint64_t bytes) {
     FabricPeer& link = peer(to);
-    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
-      if (group.rank() == 0 && link.sent >= kLinkSlots)
-        wait_for_word(&credit(rank(), to).consumed, link.sent + 1 - kLinkSlots, to);
+    for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
+      if (group.rank() == 0 && link.sent >= slots())
+        wait_for_word(&credit(rank(), to).consumed, credit_for_next(to), to);
       group.sync();
       if (failed()) return;
       put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
@@ -40,7 +60,7 @@ class Links : public RankView {
   template <ThreadGroup Group, class Consume>
   SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes,
                          Consume consume) {
-    for (std::uint64_t offset = 0; offset < bytes; offset += LinkSlot::kDataBytes) {
+    for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
       const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
       if (group.rank() == 0 &&
           wait_for_word(&slot.tag, peer(from).received + 1, from) > peer(from).received) {
@@ -83,8 +103,12 @@ class Links : public RankView {
 
   /// Whether send() of a fragment to `to` would not wait.
   SLUICE_FN bool has_credit(std::int32_t to) const {
-    return peer(to).sent < kLinkSlots ||
-           port::load_acquire(&credit(rank(), to).consumed) >= peer(to).sent + 1 - kLinkSlots;
+    return peer(to).sent < slots() ||
+           port::load_acquire(&credit(rank(), to).consumed) >= credit_for_next(to);
+  }
+  /// What the credit word must say before the next fragment, once all slots have been used.
+  SLUICE_FN std::uint64_t credit_for_next(std::int32_t to) const {
+    return peer(to).sent + 1 - slots();
   }
   /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
   SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {
@@ -101,14 +125,14 @@ class Links : public RankView {
   }
   /// Where in a slot the data of a message of `message_bytes` is.
   SLUICE_FN static std::byte* payload(LinkSlot& slot, std::uint64_t message_bytes) {
-    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
+    return reinterpret_cast<std::byte*>(&slot) + payload_offset(message_bytes);
   }
   SLUICE_FN static const std::byte* payload(const LinkSlot& slot, std::uint64_t message_bytes) {
-    return message_bytes <= LinkSlot::kShortBytes ? slot.short_data : slot.data;
+    return reinterpret_cast<const std::byte*>(&slot) + payload_offset(message_bytes);
   }
   /// How much of a message of `bytes` the fragment at `offset` carries.
-  SLUICE_FN static std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) {
-    return bytes - offset < LinkSlot::kDataBytes ? bytes - offset : LinkSlot::kDataBytes;
+  SLUICE_FN std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) const {
+    return bytes - offset < slot_bytes() ? bytes - offset : slot_bytes();
   }
   /// The next fragment from `from`, or nullptr when it is not there yet.
   SLUICE_FN const LinkSlot* next_incoming(std::int32_t from) const {
@@ -140,7 +164,7 @@ class Links : public RankView {
     ++link.received;
     if (link.across) {
       // Told with the next fragment that goes there; at the latest before the sender must wait.
-      if (++link.owed >= kLinkSlots / 2) write(from, {}, {}, link);
+      if (++link.owed >= kCreditEvery) write(from, {}, {}, link);
       return;
     }
     port::store_release(&credit(from, rank()).consumed, link.received);  // pairs with send()'s wait
@@ -151,6 +175,12 @@ class Links : public RankView {
   std::uint64_t signature_ = 0;  // of the operation in flight
 
  private:
+  SLUICE_FN std::uint64_t slots() const { return layout_.links.slots; }
+  SLUICE_FN static constexpr std::uint64_t payload_offset(std::uint64_t message_bytes) {
+    return message_bytes <= LinkSlot::kShortBytes ? offsetof(LinkSlot, short_data)
+                                                  : sizeof(LinkSlot);
+  }
+
   template <ThreadGroup Group>
   SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,
                                std::uint64_t message_bytes, std::uint64_t kind,
@@ -175,16 +205,13 @@ class Links : public RankView {
     if (group.rank() != 0) return;
     FabricPeer& link = peer(to);
     const std::uint64_t slot =
-        layout_.link_slot(static_cast<std::uint64_t>(rank()), link.sent % kLinkSlots);
+        layout_.link_slot(static_cast<std::uint64_t>(rank()), link.sent & (slots() - 1));
     const std::uint64_t words[] = {message_bytes, kind, 0};
     static_assert(offsetof(LinkSlot, bytes) + sizeof words == offsetof(LinkSlot, short_data));
-    const std::uint64_t place = message_bytes <= LinkSlot::kShortBytes
-                                    ? offsetof(LinkSlot, short_data)
-                                    : offsetof(LinkSlot, data);
     const SegmentPut puts[] = {{slot + offsetof(LinkSlot, bytes), words, sizeof words},
-                               {slot + place, data, bytes}};
+                               {slot + payload_offset(message_bytes), data, bytes}};
     // Tags are numbers of fragments: each round of the ring raises a slot's by its length.
-    const std::uint64_t raise = link.sent < kLinkSlots ? link.sent + 1 : kLinkSlots;
+    const std::uint64_t raise = link.sent < slots() ? link.sent + 1 : slots();
     ++link.sent;
     write(to, puts, {slot + offsetof(LinkSlot, tag), raise}, link);
 #endif
@@ -207,7 +234,7 @@ class Links : public RankView {
                                 std::uint64_t number) const {
     return *reinterpret_cast<LinkSlot*>(
         peer(owner).segment +
-        layout_.link_slot(static_cast<std::uint64_t>(source), number % kLinkSlots));
+        layout_.link_slot(static_cast<std::uint64_t>(source), number & (slots() - 1)));
   }
   SLUICE_FN Credit& credit(std::int32_t owner, std::int32_t receiver) const {
     return *reinterpret_cast<Credit*>(peer(owner).segment +

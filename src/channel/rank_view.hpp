@@ -89,7 +89,8 @@ struct FabricParts {
   const std::int32_t* names = nullptr;  // [ranks]: what the communicator calls them, if otherwise
   HostsView hosts;                      // where there are several
   WaitState* waits = nullptr;
-  std::byte* piece_scratch = nullptr;  // Links::kPieceBytes: a partial result on its way
+  LinkShape links{};
+  std::byte* piece_scratch = nullptr;  // Links::scratch_bytes(): partial results on their way
   const void** sources = nullptr;      // [ranks]: for reductions
   void** destinations = nullptr;       // [ranks + 1]
   PrivateMemory private_memory;
@@ -102,7 +103,7 @@ class RankView {
  public:
   RankView() = default;
   explicit RankView(const FabricParts& parts)
-      : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks)} {}
+      : parts_(parts), layout_{static_cast<std::uint64_t>(parts.ranks), parts.links} {}
 
   SLUICE_FN bool is_set_up() const { return parts_.peers != nullptr; }
   SLUICE_FN std::int32_t rank() const { return parts_.rank; }

@@ -92,10 +92,9 @@ struct alignas(kPollSpacing) ErrorNote {
   std::uint64_t text[kTextWords];  // the beginning of its sentence, padded with zeros
 };
 
-/// One slot of a link: header and up to kDataBytes of a message. A short message travels in the
-/// header's line.
+/// The head of a slot of a link; behind it is room for LinkShape::slot_bytes of a message. A short
+/// message travels in the head's line.
 struct alignas(64) LinkSlot {
-  static constexpr std::uint64_t kDataBytes = 32 * 1024;
   static constexpr std::uint64_t kShortBytes = 32;
 
   std::uint64_t tag;    // number of the fragment on this link, from 1; released last
@@ -103,10 +102,33 @@ struct alignas(64) LinkSlot {
   std::uint64_t
       kind;  // signature of the operation, or what a point-to-point message says of itself
   std::uint64_t source;  // address of the sender's buffer when the receiver is to fetch it; else 0
-  std::byte short_data[kShortBytes];  // instead of `data`, for a message that fits
-  std::byte data[kDataBytes];
+  std::byte short_data[kShortBytes];  // for a message that fits
 };
-inline constexpr std::uint64_t kLinkSlots = 8;
+
+/// How the links of a segment are cut: the same on all its ranks.
+struct LinkShape {
+  std::uint64_t slots = 8;  // a power of two
+  std::uint64_t slot_bytes = std::uint64_t{32} << 10;
+  std::uint64_t piece_bytes = std::uint64_t{128} << 10;  // Links::piece_bytes() says what of
+
+  SLUICE_FN constexpr std::uint64_t slot_pitch() const { return sizeof(LinkSlot) + slot_bytes; }
+};
+/// Within a host a window need not be long: it shall stay in a core's cache.
+inline constexpr LinkShape kHostLinks;
+
+/// Across hosts a window holds what is on its way while the slowest of several rails carries its
+/// part: 16 MiB, less where so many ranks would make a segment too large. docs/decisions.md says
+/// what was measured.
+SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks) {
+  constexpr std::uint64_t kAllLinksBytes = std::uint64_t{256} << 20;
+  std::uint64_t slots = 64, slot_bytes = std::uint64_t{256} << 10;
+  const auto too_large = [&] { return ranks * slots * slot_bytes > kAllLinksBytes; };
+  while (too_large() && slot_bytes > kHostLinks.slot_bytes) slot_bytes /= 2;
+  while (too_large() && slots > kHostLinks.slots) slots /= 2;
+  const std::uint64_t piece_bytes = 2 * slot_bytes;
+  return {slots, slot_bytes,
+          piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes};
+}
 
 struct alignas(kPollSpacing) Credit {
   std::uint64_t consumed;  // fragments the receiver is done with; in the sender's segment, raised
@@ -171,6 +193,7 @@ inline constexpr std::uint64_t kStageBytes = 2 * 1024 * 1024;
 /// Where the parts of a segment for `ranks` ranks are.
 struct SegmentLayout {
   std::uint64_t ranks = 0;
+  LinkShape links{};
 
   /// Packets for `peer` (its rank), or for everybody (peer == ranks).
   SLUICE_FN constexpr std::uint64_t packets(std::uint64_t peer, std::uint64_t turn) const {
@@ -181,7 +204,7 @@ struct SegmentLayout {
     return round_up(packets(ranks + 1, 0), 4096) + peer * sizeof(Credit);
   }
   SLUICE_FN constexpr std::uint64_t link_slot(std::uint64_t source, std::uint64_t slot) const {
-    return round_up(credit(ranks), 4096) + (source * kLinkSlots + slot) * sizeof(LinkSlot);
+    return round_up(credit(ranks), 4096) + (source * links.slots + slot) * links.slot_pitch();
   }
   SLUICE_FN constexpr std::uint64_t stage() const {
     return round_up(link_slot(ranks, 0), 2 * 1024 * 1024);

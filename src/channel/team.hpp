@@ -14,8 +14,6 @@ namespace sluice {
 template <class Fabric>
 class Team {
  public:
-  static constexpr std::uint64_t kPieceBytes = Fabric::kPieceBytes;
-
   /// `members`: ranks of the fabric; members[rank] is this one.
   SLUICE_FN Team(Fabric& fabric, const std::int32_t* members, std::int32_t size, std::int32_t rank)
       : fabric_(fabric), members_(members), size_(size), rank_(rank) {}
@@ -27,6 +25,10 @@ class Team {
     return to < 0 ? to + size_ : to;
   }
   SLUICE_FN bool failed() const { return fabric_.failed(); }
+  SLUICE_FN std::uint64_t slot_bytes() const { return fabric_.slot_bytes(); }
+  SLUICE_FN std::uint64_t piece_bytes() const { return fabric_.piece_bytes(); }
+  SLUICE_FN std::uint64_t slice_bytes() const { return fabric_.slice_bytes(); }
+  SLUICE_FN std::uint64_t slices_under_way() const { return fabric_.slices_under_way(); }
   SLUICE_FN std::byte* piece_scratch() const { return fabric_.piece_scratch(); }
 
   template <ThreadGroup Group>

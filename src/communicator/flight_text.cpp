@@ -43,8 +43,8 @@ std::string awaited_word(const WaitNote& wait) {
     return fmt::format("packets of #{}", wait.expected >> kStepBits);
   if (at >= layout.credit(0) && at < layout.credit(layout.ranks))
     return fmt::format("fragment {} of the link to be taken (now {})", wait.expected, wait.seen);
-  if (at >= layout.link_slot(0, 0) && at < layout.link_slot(layout.ranks, 0))
-    return fmt::format("fragment {} of the link", wait.expected);
+  // How long the links are this does not know; behind them is the stage, where nobody waits.
+  if (at >= layout.link_slot(0, 0)) return fmt::format("fragment {} of the link", wait.expected);
   return fmt::format("{} at byte {} of a segment (now {})", wait.expected, at, wait.seen);
 }
 

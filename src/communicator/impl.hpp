@@ -165,7 +165,7 @@ class Communicator::Impl {
 
   std::vector<FabricPeer> peers_;
   std::unique_ptr<WaitState> waits_ = std::make_unique<WaitState>();
-  std::vector<std::byte> piece_scratch_;
+  std::unique_ptr<std::byte[]> piece_scratch_;
   std::vector<const void*> sources_;
   std::vector<void*> destinations_;
   Fabric fabric_;

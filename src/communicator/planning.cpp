@@ -132,7 +132,8 @@ FabricParts Setup::parts(const CostModel& model) {
       .peers = impl_.peers_.data(),
       .hosts = hosts_view(),
       .waits = impl_.waits_.get(),
-      .piece_scratch = impl_.piece_scratch_.data(),
+      .links = layout().links,
+      .piece_scratch = impl_.piece_scratch_.get(),
       .sources = impl_.sources_.data(),
       .destinations = impl_.destinations_.data(),
       .private_memory = impl_.peer_memory_->access(*impl_.waits_),
@@ -149,6 +150,7 @@ void Setup::make_fabrics(const CostModel& model) {
   within.rank = impl_.hosts_.place_of(rank());
   within.ranks = static_cast<std::int32_t>(neighbours().size());
   within.peers = impl_.neighbours_.data();
+  within.links = kHostLinks;
   within.names = whole.hosts.ranks_on(whole.hosts.host);
   impl_.within_ = Fabric(within);
 }

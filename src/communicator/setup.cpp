@@ -226,7 +226,9 @@ void Setup::wire_fabric() {
   prepare_doorbells();
   list_hosts();
 
-  impl_.piece_scratch_.resize(Links::kPieceBytes);
+  // Not touched before it is needed: most schedules need none.
+  impl_.piece_scratch_ =
+      std::make_unique_for_overwrite<std::byte[]>(Links::scratch_bytes(layout().links));
   impl_.sources_.resize(ranks);
   impl_.destinations_.resize(ranks + 1);
   for (int r = 0; r < size(); ++r)

@@ -45,7 +45,10 @@ class Setup {
   const std::vector<int>& neighbours() const {
     return impl_.hosts_.ranks_on(impl_.hosts_.host_of(rank()));
   }
-  SegmentLayout layout() const { return {static_cast<std::uint64_t>(size())}; }
+  SegmentLayout layout() const {
+    const auto ranks = static_cast<std::uint64_t>(size());
+    return {ranks, spread() ? links_across_hosts(ranks) : kHostLinks};
+  }
   const Hello& hello(int r) const { return hellos_[static_cast<std::size_t>(r)]; }
 
   // Who is where, and what of theirs this rank reaches: setup.cpp.

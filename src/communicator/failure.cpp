@@ -18,6 +18,15 @@ std::string kind_text(std::uint64_t kind) {
                           : "a part of a collective";
 }
 
+/// Gives news that is under way half a second.
+void await_abort(const WaitState& waits) {
+  for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));
+       !deadline.passed();) {
+    if (port::load_acquire(&waits.abort_word) != 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 }  // namespace
 
 Status Communicator::Impl::Turn::refusal() const {
@@ -88,11 +97,7 @@ void Communicator::Impl::await_reason() const {
   const int peer = waits_->failure.peer;
   if (port::load_acquire(&header(peer).lanes[kStarted].value) < kOut || first_difference(peer) != 0)
     return;
-  for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));
-       !deadline.passed();) {
-    if (port::load_acquire(&waits_->abort_word) != 0) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  await_abort(*waits_);
 }
 
 std::string Communicator::Impl::failure_text(const std::string& doing) const {
@@ -162,6 +167,9 @@ Status Communicator::Impl::reason(const std::string& doing) {
   ask_after(waits_->failure.peer);
   switch (waits_->failure.outcome) {
     case WaitOutcome::kTimeout:
+      // One that answers may itself have waited for the one that does not, whom it names.
+      if (const int peer = waits_->failure.peer; is_across(peer) && !remote_peers_->silent(peer))
+        await_abort(*waits_);
       return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
     case WaitOutcome::kMismatch:
       await_reason();
@@ -194,9 +202,14 @@ Status Communicator::Impl::end(Errc code, const char* what, std::string text) {
       bootstrap_->send_abort(code, text);
     }
   }
+  end_waits();
+  return error();
+}
+
+void Communicator::Impl::end_waits() {
   port::store_release(&waits_->abort_word, 1);
   ring(*waits_->doorbell);
-  return error();
+  if (remote_peers_ != nullptr) remote_peers_->interrupt();
 }
 
 Status Communicator::Impl::abort() {
@@ -222,8 +235,7 @@ void Communicator::Impl::on_event(const Bootstrap::Event& event) {
                                                                          : "reported by a peer"),
           event.text);
   }
-  port::store_release(&waits_->abort_word, 1);
-  ring(*waits_->doorbell);
+  end_waits();
 }
 
 }  // namespace sluice

@@ -145,6 +145,8 @@ class Communicator::Impl {
   std::string mismatch_text(const std::string& me) const;
   void await_reason() const;
   Status end(Errc code, const char* what, std::string text);
+  /// Of this rank, all of them, whoever they are for. The communicator has an error by now.
+  void end_waits();
   /// The communicator's first error; with error_mutex_ held.
   void keep_error(Status status, const std::string& text);
   static bool contradicts(void* self, std::int32_t peer);

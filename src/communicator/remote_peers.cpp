@@ -17,7 +17,7 @@ namespace {
 // on the network.
 constexpr std::chrono::milliseconds kFetchEvery{100};
 constexpr std::chrono::milliseconds kSleep{5};
-// Longer than TCP waits before it sends a lost packet again.
+// Without a byte; longer than TCP waits before it sends a lost packet again.
 constexpr std::chrono::milliseconds kLastWords{500};
 // Of one write of a link: the words of a slot and its data; the tag and the credit.
 constexpr std::size_t kMaxPuts = 2;
@@ -34,6 +34,26 @@ bool gives_no_answer(const Status& status) {
 }
 
 }  // namespace
+
+/// A call to a peer, from its beginning to its end on this rank. Who aborts sets the abort word and
+/// then looks who is called (interrupt()); who calls says so and then looks at the abort word. Both
+/// change one word, so one of them sees the other.
+class RemotePeers::Call {
+ public:
+  Call(RemotePeers& peers, int peer) : calling_(peers.calling_) {
+    calling_.exchange(peer);
+    may_begin_ = port::load_acquire(&peers.waits_->abort_word) == 0;
+  }
+  ~Call() { calling_.exchange(kNobody); }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  bool may_begin() const { return may_begin_; }
+
+ private:
+  std::atomic<int>& calling_;
+  bool may_begin_;
+};
 
 Result<std::unique_ptr<RemotePeers>> RemotePeers::start(const Bootstrap::Key& key, Ways ways,
                                                         std::chrono::milliseconds timeout,
@@ -55,11 +75,11 @@ Result<transport::Blob> RemotePeers::publish(Window segment) {
 Status RemotePeers::open(int peer, std::span<const std::byte> blob, std::uint64_t bytes,
                          Deadline deadline) {
   SLUICE_TRY_ASSIGN(auto remote, tcp_.open(blob, deadline));
-  if (remote.region.bytes < bytes)
+  if (remote.region.bytes != bytes)
     return fail(Errc::kInvalidUsage, "bad segment",
                 fmt::format("the segment of rank {} has {} bytes, expected {}", peer,
                             remote.region.bytes, bytes));
-  peers_[peer] = {std::move(remote), std::make_unique<SegmentHeader>(), {}, false, {}};
+  peers_[peer] = {std::move(remote), std::make_unique<SegmentHeader>(), {}};
   return {};
 }
 
@@ -72,8 +92,11 @@ void RemotePeers::fetch(int peer) noexcept {
   if (found == peers_.end()) return;
   Peer& one = found->second;
   HeaderWords words;
+  const Call call(*this, peer);
+  if (!call.may_begin()) return;
   const Status status =
       transport::Tcp::get(one.remote, 0, std::as_writable_bytes(std::span(words)));
+  if (status.code() == Errc::kAborted) return;  // interrupted
   one.fetched = std::chrono::steady_clock::now();
   // Stopped, or behind a cable that was pulled: the deadline of the wait is what ends it.
   one.silent = gives_no_answer(status);
@@ -85,12 +108,26 @@ void RemotePeers::fetch(int peer) noexcept {
   } else {
     port::store_release(&started, kLeft);
   }
-  if (started >= kOut && !one.out_since) one.out_since = one.fetched;
+  if (started >= kOut && !std::exchange(one.out, true)) {
+    one.quiet_since = one.fetched;
+    one.arrivals = tcp_.arrivals();
+  }
 }
 
-bool RemotePeers::has_said_all(int peer) const {
-  const auto& since = peers_.at(peer).out_since;
-  return since && std::chrono::steady_clock::now() - *since >= kLastWords;
+bool RemotePeers::has_said_all(int peer) noexcept {
+  Peer& one = peers_.at(peer);
+  if (!one.out) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (const std::uint64_t arrivals = tcp_.arrivals(); arrivals != one.arrivals) {
+    one.arrivals = arrivals;
+    one.quiet_since = now;
+  }
+  return now - one.quiet_since >= kLastWords;
+}
+
+void RemotePeers::interrupt() noexcept {
+  const int peer = calling_.fetch_add(0);
+  if (peer != kNobody) transport::Tcp::give_up(peers_.at(peer).remote);
 }
 
 void RemotePeers::fetch_sometimes(int peer) noexcept {
@@ -114,11 +151,17 @@ void RemotePeers::write(void* self, std::int32_t peer, std::span<const SegmentPu
     stretches[i] = {puts[i].offset, {static_cast<const std::byte*>(puts[i].data), puts[i].bytes}};
   for (std::size_t i = 0; i < signals.size(); ++i)
     counters[i] = {signals[i].offset, signals[i].amount};
+  const Call call(me, peer);
+  if (!call.may_begin()) return record_failure(*me.waits_, WaitOutcome::kAborted, peer, 0, 0);
   const Status status =
       transport::Tcp::put_batch(me.peers_.at(peer).remote, std::span(stretches).first(puts.size()),
                                 std::span(counters).first(signals.size()));
   // Credit alone is owed to peers that have left, too.
-  if (!status.ok() && !puts.empty())
+  if (status.ok() || puts.empty()) return;
+  me.peers_.at(peer).silent = gives_no_answer(status);
+  if (status.code() == Errc::kTimeout)
+    record_failure(*me.waits_, WaitOutcome::kTimeout, peer, 0, 0);
+  else
     record_failure(*me.waits_, WaitOutcome::kUnreachable, peer, 0,
                    static_cast<std::uint64_t>(status.os_error()));
 }

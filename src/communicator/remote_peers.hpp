@@ -3,11 +3,11 @@
 // asks.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,19 +45,21 @@ class RemotePeers {
   /// The copy of the peer's header: as of the last fetch(), at first zero.
   std::byte* header(int peer) const;
   /// Brings the copy up to date: waits for the peer's host, but asks nothing of its program. A peer
-  /// that has closed the connection has left: kStarted then says kLeft.
+  /// that has closed the connection has left: kStarted then says kLeft. Nothing after an abort.
   void fetch(int peer) noexcept;
   /// Whether the last fetch() got no answer, so that the copy may be old.
   bool silent(int peer) const { return peers_.at(peer).silent; }
-  /// Whether the peer has been known to be out for so long that nothing that it sent before can
-  /// still come: its header and what it sends travel on different connections.
-  bool has_said_all(int peer) const;
+  /// Whether nothing that the peer sent before it was known to be out can still come, as long as
+  /// nothing has come from anybody: its header and what it sends travel on different connections.
+  bool has_said_all(int peer) noexcept;
   /// fetch(), unless the last one was just now.
   void fetch_sometimes(int peer) noexcept;
 
   /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it
   /// is.
   RemoteSegments segments(WaitState& waits);
+  /// After the abort word has been set: ends the call to a peer that the rank is in. Any thread.
+  void interrupt() noexcept;
   /// Takes in what peers have sent; with `sleep`, waits some milliseconds for something to come.
   void take_in(bool sleep) noexcept;
 
@@ -67,8 +69,13 @@ class RemotePeers {
     std::unique_ptr<SegmentHeader> header;
     std::chrono::steady_clock::time_point fetched{};
     bool silent = false;
-    std::optional<std::chrono::steady_clock::time_point> out_since;
+    bool out = false;
+    std::chrono::steady_clock::time_point quiet_since{};  // once it is out
+    std::uint64_t arrivals = 0;                           // by then
   };
+  class Call;
+
+  static constexpr int kNobody = -1;
 
   explicit RemotePeers(transport::Tcp tcp) : tcp_(std::move(tcp)) {}
   static void write(void* self, std::int32_t peer, std::span<const SegmentPut> puts,
@@ -77,6 +84,7 @@ class RemotePeers {
   transport::Tcp tcp_;
   std::map<int, Peer> peers_;
   WaitState* waits_ = nullptr;
+  std::atomic<int> calling_ = kNobody;  // the peer to which the rank is in a call
 };
 
 }  // namespace sluice

@@ -12,6 +12,8 @@ constexpr milliseconds kShort(4'000);  // one that it does; also of the set-up
 constexpr milliseconds kSlack(3'000);  // for a busy machine, and for the news to go round
 constexpr std::uint64_t kEndless = ~0ull;
 
+using SlowHosts = OnHosts;
+
 const Stream kTiny{"tiny", "", Stream::Kind::kAllReduce, 4};
 const Stream kLarge{"large", "", Stream::Kind::kAllReduce, 1 << 20};
 const Stream kHostStreams[] = {kTiny, kLarge, kMessages};
@@ -59,7 +61,25 @@ TEST_P(FaultsOnHosts, a_stopped_rank_ends_all_others_at_the_timeout) {
   ASSERT_TRUE(ranks.under_way()) << ranks.texts();
   const auto stopped_at = Clock::now();
   ASSERT_EQ(::kill(ranks.pid(1), SIGSTOP), 0);
-  for (const int rank : {0, 2}) expect_timeout(ranks, rank, stopped_at);
+  for (const int rank : {0, 2}) {
+    expect_timeout(ranks, rank, stopped_at);
+    EXPECT_TRUE(says(ranks[rank], "rank 1, which does not answer")) << ranks[rank].text;
+  }
+}
+
+// Whoever asks after the stopped rank, or sends to it, waits for its answer meanwhile.
+TEST_P(FaultsOnHosts, a_killed_rank_is_named_while_another_is_stopped) {
+  const NetworkHosts hosts(3);
+  for (const int victim : {1, 2}) {
+    SCOPED_TRACE(fmt::format("rank {} is killed", victim));
+    RankProcesses ranks(3, GetParam(), kLong, kEndless, spread(hosts, 1));
+    ASSERT_TRUE(ranks.under_way()) << ranks.texts();
+    ASSERT_EQ(::kill(ranks.pid(3 - victim), SIGSTOP), 0);
+    std::this_thread::sleep_for(milliseconds(500));
+    const auto killed_at = Clock::now();
+    ranks.kill_now(victim);
+    expect_hears_of(ranks, 0, victim, killed_at);
+  }
 }
 
 // Who is in the middle of a put when the cable goes finds that it cannot go on; who waits, that
@@ -104,6 +124,22 @@ TEST_P(FaultsOnHosts, a_cable_that_is_soon_plugged_in_again_is_not_noticed) {
     EXPECT_EQ(ranks[rank].failed_at_ns, 0) << ranks[rank].text;
     EXPECT_FALSE(ranks[rank].wrong);
   }
+}
+
+// It is under way for seconds after the rank is known to have left.
+TEST_F(SlowHosts, what_a_rank_sent_before_it_left_arrives) {
+  const NetworkHosts hosts(2);
+  for (const int host : {0, 1}) hosts.limit(host, "2mbit");
+  constexpr std::uint64_t kBytes = 1 << 20;
+  Launch launch;
+  launch.place = spread(hosts, 1);
+  const auto send_and_leave = [](Communicator& c) -> std::string {
+    std::vector<std::uint8_t> data(kBytes, c.rank() == 1 ? 7 : 0);
+    if (c.rank() == 1) return text_of(c.send(data.data(), kBytes, DataType::kUint8, 0));
+    std::string text = text_of(c.receive(data.data(), kBytes, DataType::kUint8, 1));
+    return text.empty() && data != std::vector<std::uint8_t>(kBytes, 7) ? "wrong bytes" : text;
+  };
+  EXPECT_EQ(spawn_processes(2, send_and_leave, launch), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Streams, FaultsOnHosts, testing::ValuesIn(kHostStreams),

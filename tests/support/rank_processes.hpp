@@ -170,21 +170,25 @@ inline bool says(const Report& report, const std::string& part) {
   return std::string(report.text).find(part) != std::string::npos;
 }
 
-/// All but `victim`, which was killed at `killed_at`, fail within two seconds with an error that
-/// names it, say it again when asked again, and end.
+/// The rank fails within two seconds from `killed_at` with an error that names `victim`, says it
+/// again when asked again, and ends.
+inline void expect_hears_of(RankProcesses& ranks, int rank, int victim,
+                            Clock::time_point killed_at) {
+  ASSERT_TRUE(ranks.fails(rank, milliseconds(10'000))) << "rank " << rank << " goes on waiting";
+  const Report& report = ranks[rank];
+  EXPECT_LT(report.failed_at() - killed_at, milliseconds(2000)) << report.text;
+  EXPECT_EQ(report.code, Errc::kRemoteError) << report.text;
+  EXPECT_TRUE(says(report, "rank " + std::to_string(victim))) << report.text;
+  EXPECT_FALSE(report.wrong);
+  EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
+  EXPECT_EQ(report.code_again, report.code);
+  EXPECT_STREQ(report.text_again, report.text);
+}
+
+/// All but `victim`.
 inline void expect_all_hear_of(RankProcesses& ranks, int victim, Clock::time_point killed_at) {
-  for (int rank = 0; rank < ranks.size(); ++rank) {
-    if (rank == victim) continue;
-    ASSERT_TRUE(ranks.fails(rank, milliseconds(10'000))) << "rank " << rank << " goes on waiting";
-    const Report& report = ranks[rank];
-    EXPECT_LT(report.failed_at() - killed_at, milliseconds(2000)) << report.text;
-    EXPECT_EQ(report.code, Errc::kRemoteError) << report.text;
-    EXPECT_TRUE(says(report, "rank " + std::to_string(victim))) << report.text;
-    EXPECT_FALSE(report.wrong);
-    EXPECT_TRUE(ranks.ends(rank, milliseconds(10'000))) << "its destructor hangs";
-    EXPECT_EQ(report.code_again, report.code);
-    EXPECT_STREQ(report.text_again, report.text);
-  }
+  for (int rank = 0; rank < ranks.size(); ++rank)
+    if (rank != victim) expect_hears_of(ranks, rank, victim, killed_at);
 }
 
 }  // namespace sluice::test

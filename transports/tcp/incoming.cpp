@@ -58,7 +58,10 @@ bool Incoming::wants_to_send() const { return !batch_.empty() || applier_.reques
 
 bool Incoming::receive() {
   for (int turn = 0; turn < kReceivesPerTurn; ++turn) {
-    switch (receive_some(wire_, reader_)) {
+    const std::byte* const place = reader_.place().data();
+    const Received received = receive_some(wire_, reader_);
+    if (reader_.place().data() != place) regions_.note_arrival();
+    switch (received) {
       case Received::kMore: break;
       case Received::kAll: return true;
       case Received::kClosed: return gone(how_it_ended());

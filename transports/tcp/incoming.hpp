@@ -33,7 +33,7 @@ class Incoming final : public Watched {
  public:
   /// What belongs to the transport; outlives this.
   struct Owner {
-    const Regions& regions;
+    Regions& regions;
     std::uint64_t number;
     Openers& openers;
     LostOpener& lost;
@@ -58,7 +58,7 @@ class Incoming final : public Watched {
 
   Wire wire_;
   const std::string peer_;
-  const Regions& regions_;
+  Regions& regions_;
   LostOpener& lost_;
   Applier applier_;
   FrameReader reader_{applier_};

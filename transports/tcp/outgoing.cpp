@@ -86,6 +86,11 @@ Status Outgoing::ask(FrameHeader header, std::span<std::byte> out,
   }
 }
 
+void Outgoing::give_up() noexcept {
+  const Lock lock(mutex_);
+  note_failure(lock, Errc::kAborted, "this rank has given the connection up");
+}
+
 void Outgoing::leave(Deadline deadline) noexcept {
   if (generation_ != bootstrap::fork_generation()) return;
   if (!failed()) say_bye(deadline);

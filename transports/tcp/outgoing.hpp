@@ -40,6 +40,8 @@ class Outgoing {
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   /// Over how many connections it sends now.
   virtual std::size_t connections() = 0;
+  /// Ends calls that wait for the peer, and all later ones: kAborted. Any thread, at any time.
+  void give_up() noexcept;
   /// Says goodbye, if there is room for it in time; from here every call fails.
   void leave(Deadline deadline) noexcept;
 

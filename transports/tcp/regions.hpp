@@ -1,6 +1,7 @@
 // The memory that a transport has published, by number.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -24,8 +25,12 @@ class Regions {
     if (region == 0 || region > windows_.size()) return std::nullopt;
     return windows_[region - 1];
   }
+  /// That payload has come for them; how often so far.
+  void note_arrival() { arrivals_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t arrivals() const { return arrivals_.load(std::memory_order_relaxed); }
 
  private:
+  std::atomic<std::uint64_t> arrivals_ = 0;
   mutable std::mutex mutex_;
   std::vector<Window> windows_;
 };

@@ -270,6 +270,8 @@ void Tcp::poll(std::chrono::milliseconds patience) noexcept { state_->progress->
 
 Status Tcp::error() const noexcept { return state_->lost.status(); }
 
+std::uint64_t Tcp::arrivals() const noexcept { return state_->regions.arrivals(); }
+
 const std::vector<Address>& Tcp::addresses() const { return state_->addresses; }
 
 }  // namespace sluice::transport

@@ -102,6 +102,9 @@ class Tcp {
   }
   static Status flush(const Remote& remote) noexcept { return end(remote).flush(remote.region); }
 
+  /// Ends the calls that wait for this peer, and all later ones: kAborted. Any thread.
+  static void give_up(const Remote& remote) noexcept { end(remote).give_up(); }
+
   /// Takes in what peers have sent, or send within `patience`, on this thread: for one that has
   /// nothing to do but wait for them. Any thread, until close().
   void poll(std::chrono::milliseconds patience) noexcept;
@@ -109,6 +112,9 @@ class Tcp {
   /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it
   /// was to put will not come. A peer that left is no error. Any thread, until close().
   Status error() const noexcept;
+  /// Grows while peers' puts come in, also within a long one; small ones are not counted. Any
+  /// thread.
+  std::uint64_t arrivals() const noexcept;
   /// Over how many connections puts to the peer go now; 0 after a failure. Any thread.
   static std::size_t connections(const Remote& remote) { return end(remote).connections(); }
   /// Where this transport listens.

@@ -197,7 +197,7 @@ TEST_F(FlightReader, names_what_is_waited_for) {
   EXPECT_EQ(text(kLayout.packets(kRanks, 31), kTwelve, 0), "packets of #12");
   EXPECT_EQ(text(kLayout.credit(3), 9, 8), "fragment 9 of the link to be taken (now 8)");
   EXPECT_EQ(text(kLayout.link_slot(3, 1), 9, 5), "fragment 9 of the link");
-  EXPECT_EQ(text(kLayout.stage(), 9, 5).find("9 at byte"), 0u);
+  EXPECT_EQ(text(offsetof(SegmentHeader, pid), 9, 5).find("9 at byte 40"), 0u);
   EXPECT_EQ(awaited({.turn = 0,
                      .since_ns = 1,
                      .peer = 1,

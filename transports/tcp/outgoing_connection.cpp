@@ -17,8 +17,8 @@ constexpr int kReceivesPerTurn = 4;  // then the next connection's turn
 }  // namespace
 
 OutgoingConnection::OutgoingConnection(Wire wire, std::string peer,
-                                       std::chrono::nanoseconds timeout)
-    : Outgoing(std::move(peer), timeout), wire_(std::move(wire)) {}
+                                       std::chrono::nanoseconds timeout, Progress& progress)
+    : Outgoing(std::move(peer), timeout), progress_(progress), wire_(std::move(wire)) {}
 
 Status OutgoingConnection::send(PutFrames frames, const Operation& operation) {
   while (!frames.done()) {
@@ -51,15 +51,26 @@ Status OutgoingConnection::send_request(FrameHeader header, std::span<std::byte>
 /// Sends all of the batch. 0 or an errno; ETIMEDOUT when nothing moved for `patience`.
 int OutgoingConnection::transmit(SendBatch& batch, std::chrono::nanoseconds patience) {
   while (!batch.empty()) {
-    const int error = batch.send_some(wire_);
-    if (error == 0) continue;
-    if (error != EAGAIN) return error;
-    // The progress thread goes on receiving meanwhile, so two ranks that both wait here end.
-    if (const int waited =
-            bootstrap::wait_until_ready(wire_.socket, POLLOUT, Deadline::after(patience)))
-      return waited;
+    int error = batch.send_some(wire_);
+    if (error == EAGAIN) error = transmit_and_receive(batch);
+    // The progress thread receives from here on.
+    if (error == EAGAIN)
+      error = bootstrap::wait_until_ready(wire_.socket, POLLOUT, Deadline::after(patience));
+    if (error != 0) return error;
   }
   return 0;
+}
+
+/// Two ranks that send each other more than their sockets hold end only if both receive meanwhile.
+/// EAGAIN when there was no room for a while.
+int OutgoingConnection::transmit_and_receive(SendBatch& batch) {
+  int error = EAGAIN;
+  for (const Deadline end = Deadline::after(Progress::kPollingTime);
+       error == EAGAIN && !failed() && !end.passed();) {
+    progress_.poll({});
+    error = batch.send_some(wire_);
+  }
+  return error;
 }
 
 bool OutgoingConnection::ready() {

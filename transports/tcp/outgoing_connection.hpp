@@ -18,8 +18,9 @@ namespace sluice::transport::tcp {
 
 class OutgoingConnection final : public Outgoing, public Watched {
  public:
-  /// `wire`: to an owner that has proved the key.
-  OutgoingConnection(Wire wire, std::string peer, std::chrono::nanoseconds timeout);
+  /// `wire`: to an owner that has proved the key. `progress` must be there until leave().
+  OutgoingConnection(Wire wire, std::string peer, std::chrono::nanoseconds timeout,
+                     Progress& progress);
 
   std::size_t connections() override { return failed() ? 0 : 1; }
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }
@@ -32,8 +33,10 @@ class OutgoingConnection final : public Outgoing, public Watched {
   void say_bye(Deadline deadline) override;
   void hang_up(const Lock& lock) override;
   int transmit(SendBatch& batch, std::chrono::nanoseconds patience);
+  int transmit_and_receive(SendBatch& batch);
   Status sending_failed(int error, const Operation& operation);
 
+  Progress& progress_;
   Wire wire_;                     // its two ways: under send_turn_, under mutex_
   Turn send_turn_;                // who writes to the socket
   std::uint64_t sequence_ = 0;    // of the last frame; under send_turn_

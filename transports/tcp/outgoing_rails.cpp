@@ -68,6 +68,12 @@ Status OutgoingRails::send(PutFrames frames, const Operation& operation) {
 Status OutgoingRails::wait_for_room(Lock& lock, const Operation& operation) {
   const auto has_room = [this] { return kept_.has_room(sequence_ + 1, kStripeBytes); };
   if (!has_room()) pump(lock);
+  for (const Deadline end = Deadline::after(Progress::kPollingTime);
+       !failed() && !has_room() && !end.passed();) {
+    lock.unlock();
+    setup_.progress->poll({});
+    lock.lock();
+  }
   while (!failed() && !has_room())
     if (!wait_for_news(lock, Deadline::after(timeout())))
       return nothing_moved(lock, timeout(), "room: it has acknowledged nothing", operation);

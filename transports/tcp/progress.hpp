@@ -33,6 +33,9 @@ class Watched {
 
 class Progress {
  public:
+  /// How long a thread that waits for room polls before it sleeps and leaves it to the transport's.
+  static constexpr std::chrono::milliseconds kPollingTime{1};
+
   static Result<std::unique_ptr<Progress>> start();
   /// Stops the thread and lets go of everything.
   ~Progress();

@@ -243,7 +243,7 @@ Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect_once(
       tcp::choose_congestion_control(opened.fd, options.congestion_control);
       auto outgoing = std::make_shared<tcp::OutgoingConnection>(
           tcp::Wire{std::move(opened.fd), std::move(proof.encryption)}, address.text(),
-          options.timeout);
+          options.timeout, *progress);
       SLUICE_TRY(progress->watch(outgoing));
       return std::shared_ptr<tcp::Outgoing>(std::move(outgoing));
     }

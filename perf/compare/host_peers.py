@@ -80,12 +80,13 @@ class GlooOnHosts(Gloo):
 
 
 class SluiceOnHosts(Sluice):
-    def __init__(self, hosts):
-        super().__init__("sluice", "Sluice", "", "ordinary")
-        self.hosts = hosts
+    def __init__(self, name, title, hosts, interfaces):
+        super().__init__(name, title, "", "ordinary")
+        self.hosts, self.interfaces = hosts, interfaces
 
     def start(self, collective, ranks):
-        return [RUN, "--on", self.hosts[ranks].name, "--hosts", str(ranks), "--", str(peers.SLUICE_PERF), collective]
+        return [RUN, "--on", self.hosts[ranks].name, "--hosts", str(ranks), "--",
+                "env", "SLUICE_NET=" + ",".join(self.interfaces), str(peers.SLUICE_PERF), collective]
 
     def iterations(self, ranks):
         return (3500, 700, 70, 7) if bound(ranks) else (700, 140, 21, 7)
@@ -98,4 +99,4 @@ def all_peers(hosts, rails):
     if rails > 1:
         found += [OpenMpiOnHosts("openmpi-a", "Open MPI, rail a", hosts, both[:1]),
                   MpichOnHosts("mpich-a", "MPICH, rail a", hosts, both[:1])]
-    return [*found, GlooOnHosts(hosts), SluiceOnHosts(hosts)]
+    return [*found, GlooOnHosts(hosts), SluiceOnHosts("sluice", "Sluice", hosts, both)]

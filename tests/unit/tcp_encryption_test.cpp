@@ -1,5 +1,6 @@
 // The TCP transport encrypted, with somebody on the way who reads and changes what is sent.
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "tcp_test_support.hpp"
@@ -139,14 +140,14 @@ TEST_F(TcpEncryption, a_record_that_is_left_out_ends_the_connection) {
 }
 
 TEST_F(TcpEncryption, records_in_another_order_end_the_connection) {
-  std::optional<Bytes> held;
-  put_through([&](const Middleman::Piece& piece) -> std::vector<Bytes> {
+  const auto held = std::make_shared<std::optional<Bytes>>();  // the middleman outlives the test
+  put_through([held](const Middleman::Piece& piece) -> std::vector<Bytes> {
     if (!piece.to_server) return {piece.bytes};
-    if (!held) {
-      held = piece.bytes;
+    if (!*held) {
+      *held = piece.bytes;
       return {};
     }
-    return {piece.bytes, *held};
+    return {piece.bytes, **held};
   });
   EXPECT_TRUE(contains(owner_said_, "not authentic")) << owner_said_;
   EXPECT_TRUE(is_untouched());
@@ -163,14 +164,14 @@ TEST_F(TcpEncryption, a_record_that_is_cut_off_is_not_written) {
 
 TEST_F(TcpEncryption, records_of_another_connection_are_worth_nothing) {
   // Both say the same at the same place: only the keys differ.
-  std::vector<Bytes> earlier;
-  middleman_.edit([&](const Middleman::Piece& piece) -> std::vector<Bytes> {
-    if (piece.to_server && piece.number >= 2) earlier.push_back(piece.bytes);
+  const auto earlier = std::make_shared<std::vector<Bytes>>();  // the middleman outlives the test
+  middleman_.edit([earlier](const Middleman::Piece& piece) -> std::vector<Bytes> {
+    if (piece.to_server && piece.number >= 2) earlier->push_back(piece.bytes);
     return {piece.bytes};
   });
   const Tcp::Remote remote = open(me_, blob());
-  middleman_.edit([&](const Middleman::Piece& piece) -> std::vector<Bytes> {
-    if (piece.to_server && piece.number == 2) return {earlier.at(0)};
+  middleman_.edit([earlier](const Middleman::Piece& piece) -> std::vector<Bytes> {
+    if (piece.to_server && piece.number == 2) return {earlier->at(0)};
     return {piece.bytes};
   });
   auto another = start(options_with(true));

@@ -99,8 +99,8 @@ constexpr double packet_root(M m, double p, double n) { return m.step() + m.work
 constexpr double one_shot(M m, double p, double n) { return 1.5 * m.step() + m.work(30 * p) + m.to_stage(n) + larger(m.from_stage((p - 1) * n), m.pass(n, p * n)); }
 constexpr double two_shot(M m, double p, double n) { return 2.5 * m.step() + m.work(60 * p) + m.to_stage(n) + m.from_stage(2 * n * (p - 1) / p) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
 constexpr double reduce_direct(M m, double p, double n) { return 3 * m.step() + m.work(80 * p) + m.work((p - 1) / p * n * (m.packet_read + m.stage_write)) + m.pass(n / p, 2 * n) + m.beyond(2 * n, 2 * n); }
-// Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.
 constexpr double near_step(M m, double n, double footprint) { return m.step() + m.work(40 + n * (m.packet_write + m.packet_read)) + m.pass(n, footprint); }
+// Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.
 constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : near_step(m, n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
 constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }

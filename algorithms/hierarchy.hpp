@@ -61,7 +61,6 @@ SLUICE_FN std::int32_t place_of_team_member(const HostsView& hosts) {
 }
 
 /// How much of the blocks of any host's ranks fits packets within it and one message across.
-template <class Fabric>
 SLUICE_FN std::uint64_t merged_slice_bytes(const HostsView& hosts) {
   constexpr std::uint64_t kLine = 64;
   std::int32_t most = 1;

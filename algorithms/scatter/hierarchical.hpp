@@ -23,7 +23,7 @@ SLUICE_FN void scatter_hierarchical(const Group& group, Fabric& fabric, const Ma
   const HostsView& hosts = fabric.hosts();
   auto across = one_of_each(group, fabric, a.root);
   const std::int32_t home = hosts.host_of[a.root];
-  const std::uint64_t slice = merged_slice_bytes<Fabric>(hosts);
+  const std::uint64_t slice = merged_slice_bytes(hosts);
   Arguments part = a;
   part.root = place_of_team_member(hosts);
   for (std::uint64_t k = 0; k < a.blocks.slices(slice); ++k) {

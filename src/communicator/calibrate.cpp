@@ -14,8 +14,7 @@ namespace sluice {
 namespace {
 
 constexpr std::uint64_t kBytes = 64 * 1024;
-// About the longest message that goes as packets: its first lines are being read while its last
-// ones still leave the writer, which longer ones would hide.
+// About the longest message that goes as packets; in longer ones a byte costs something else.
 constexpr std::uint64_t kShortBytes = 4 * 1024;
 // A user's buffer: the copies go round in it. Small enough that what is measured is the links.
 constexpr std::uint64_t kBufferBytes = 4 * kBytes;

@@ -68,15 +68,17 @@ bool advance_receive(const Group& group, Fabric& fabric, LinkTransfer& transfer)
   }
   if (fabric.failed()) return false;
   std::uint64_t length = transfer.bytes;
-  if (slot->source != 0 && transfer.bytes != 0) {
+  const std::uint64_t address = fabric.address_in(*slot, transfer.peer);
+  if (address != 0 && transfer.bytes != 0) {
     if (fabric.is_out(transfer.peer)) {  // its caller may have freed the buffer
       record_failure(fabric.waits(), WaitOutcome::kMismatch, transfer.peer, 0, 0);
       return false;
     }
-    fabric.fetch(group, transfer.peer, slot->source, transfer.data, length);
+    fabric.fetch(group, transfer.peer, address, transfer.data, length);
   } else {
     length = fabric.fragment(transfer.bytes, transfer.moved);
-    copy(group, transfer.data + transfer.moved, Fabric::payload(*slot, transfer.bytes), length);
+    copy(group, transfer.data + transfer.moved,
+         fabric.payload(transfer.peer, *slot, transfer.bytes), length);
   }
   fabric.take_fragment(group, transfer.peer);
   transfer.moved += length;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "base/port.hpp"
@@ -61,17 +62,26 @@ class Links : public RankView {
   SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes,
                          Consume consume) {
     for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
-      const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-      if (group.rank() == 0 &&
-          wait_for_word(&slot.tag, peer(from).received + 1, from) > peer(from).received) {
-        if (slot.kind != signature_ || slot.bytes != bytes)
-          record_mismatch(from, signature_, slot.kind);
-      }
-      group.sync();
+      const std::byte* data = await_fragment(group, from, bytes);
       if (failed()) return;
-      consume(offset, payload(slot, bytes), fragment(bytes, offset));
+      consume(offset, data, fragment(bytes, offset));
       take_fragment(group, from);
     }
+  }
+
+  /// Waits for the next fragment from `from`, of a message of `message_bytes`, and returns where
+  /// its data is until take_fragment(). For schedules that need several ranks' at once.
+  template <ThreadGroup Group>
+  SLUICE_FN const std::byte* await_fragment(const Group& group, std::int32_t from,
+                                            std::uint64_t message_bytes) {
+    const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
+    if (group.rank() == 0 &&
+        wait_for_word(&slot.tag, peer(from).received + 1, from) > peer(from).received) {
+      if (slot.kind != signature_ || slot.bytes != message_bytes)
+        record_mismatch(from, signature_, slot.kind);
+    }
+    group.sync();
+    return payload(from, slot, message_bytes);
   }
 
   /// receive() into `destination`.
@@ -123,12 +133,17 @@ class Links : public RankView {
   SLUICE_FN const std::uint64_t* incoming_word(std::int32_t from) const {
     return &link_slot(rank(), from, peer(from).received).tag;
   }
-  /// Where in a slot the data of a message of `message_bytes` is.
-  SLUICE_FN static std::byte* payload(LinkSlot& slot, std::uint64_t message_bytes) {
-    return reinterpret_cast<std::byte*>(&slot) + payload_offset(message_bytes);
+  /// Where the data of the next fragment from `from` is: `slot`, of a message of `message_bytes`.
+  SLUICE_FN const std::byte* payload(std::int32_t from, const LinkSlot& slot,
+                                     std::uint64_t message_bytes) const {
+    if (message_bytes <= LinkSlot::kShortBytes) return slot.short_data;
+    const FabricPeer& link = peer(from);
+    // Whatever a peer says, its data is sought in the rooms that are its own.
+    return link_room(rank(), from, link.across ? slot.place : link.received);
   }
-  SLUICE_FN static const std::byte* payload(const LinkSlot& slot, std::uint64_t message_bytes) {
-    return reinterpret_cast<const std::byte*>(&slot) + payload_offset(message_bytes);
+  /// Where `from` keeps the message of a fragment that this rank is to fetch; else 0.
+  SLUICE_FN std::uint64_t address_in(const LinkSlot& slot, std::int32_t from) const {
+    return peer(from).across ? 0 : slot.place;
   }
   /// How much of a message of `bytes` the fragment at `offset` carries.
   SLUICE_FN std::uint64_t fragment(std::uint64_t bytes, std::uint64_t offset) const {
@@ -146,7 +161,10 @@ class Links : public RankView {
                               std::uint64_t kind) {
     if (peer(to).across) return write_fragment(group, to, data, bytes, message_bytes, kind);
     LinkSlot& slot = link_slot(to, rank(), peer(to).sent);
-    copy(group, payload(slot, message_bytes), data, bytes);
+    std::byte* const place = message_bytes <= LinkSlot::kShortBytes
+                                 ? slot.short_data
+                                 : link_room(to, rank(), peer(to).sent);
+    copy(group, place, data, bytes);
     post_fragment(group, slot, to, message_bytes, kind, 0);
   }
   /// Sends the address of a message that `to` fetches itself. There must be credit.
@@ -176,27 +194,22 @@ class Links : public RankView {
 
  private:
   SLUICE_FN std::uint64_t slots() const { return layout_.links.slots; }
-  SLUICE_FN static constexpr std::uint64_t payload_offset(std::uint64_t message_bytes) {
-    return message_bytes <= LinkSlot::kShortBytes ? offsetof(LinkSlot, short_data)
-                                                  : sizeof(LinkSlot);
-  }
 
   template <ThreadGroup Group>
   SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,
                                std::uint64_t message_bytes, std::uint64_t kind,
-                               std::uint64_t source) {
+                               std::uint64_t address) {
     group.sync();
     if (group.rank() != 0) return;
     ++peer(to).sent;
     slot.bytes = message_bytes;
     slot.kind = kind;
-    slot.source = source;
+    slot.place = address;
     port::store_release(&slot.tag, peer(to).sent);  // pairs with receive() and next_incoming()
     wake();
   }
 
-  /// put_fragment() across a port: the slot's words behind its tag, the data, and what raises the
-  /// tag.
+  /// put_fragment() across a port: the slot behind its tag, the data, and what raises the tag.
   template <ThreadGroup Group>
   SLUICE_FN void write_fragment(const Group& group, std::int32_t to, const std::byte* data,
                                 std::uint64_t bytes, std::uint64_t message_bytes,
@@ -204,16 +217,25 @@ class Links : public RankView {
 #if defined(SLUICE_HOST)
     if (group.rank() != 0) return;
     FabricPeer& link = peer(to);
-    const std::uint64_t slot =
-        layout_.link_slot(static_cast<std::uint64_t>(rank()), link.sent & (slots() - 1));
-    const std::uint64_t words[] = {message_bytes, kind, 0};
-    static_assert(offsetof(LinkSlot, bytes) + sizeof words == offsetof(LinkSlot, short_data));
-    const SegmentPut puts[] = {{slot + offsetof(LinkSlot, bytes), words, sizeof words},
-                               {slot + payload_offset(message_bytes), data, bytes}};
+    const auto self = static_cast<std::uint64_t>(rank());
+    const std::uint64_t slot = layout_.link_slot(self, link.sent & (slots() - 1));
+    const std::uint64_t room =
+        link.rooms.take(link.sent, port::load_acquire(&credit(rank(), to).consumed));
+    LinkSlot head{.tag = 0, .bytes = message_bytes, .kind = kind, .place = room, .short_data = {}};
+    std::uint64_t head_end = offsetof(LinkSlot, short_data);
+    SegmentPut puts[2];
+    std::size_t parts = 1;
+    if (message_bytes <= LinkSlot::kShortBytes) {
+      std::memcpy(head.short_data, data, bytes);
+      head_end += bytes;
+    } else {
+      puts[parts++] = {layout_.link_room(self, room), data, bytes};
+    }
+    puts[0] = {slot + offsetof(LinkSlot, bytes), &head.bytes, head_end - offsetof(LinkSlot, bytes)};
     // Tags are numbers of fragments: each round of the ring raises a slot's by its length.
     const std::uint64_t raise = link.sent < slots() ? link.sent + 1 : slots();
     ++link.sent;
-    write(to, puts, {slot + offsetof(LinkSlot, tag), raise}, link);
+    write(to, std::span(puts).first(parts), {slot + offsetof(LinkSlot, tag), raise}, link);
 #endif
   }
 
@@ -235,6 +257,11 @@ class Links : public RankView {
     return *reinterpret_cast<LinkSlot*>(
         peer(owner).segment +
         layout_.link_slot(static_cast<std::uint64_t>(source), number & (slots() - 1)));
+  }
+  SLUICE_FN std::byte* link_room(std::int32_t owner, std::int32_t source,
+                                 std::uint64_t room) const {
+    return peer(owner).segment +
+           layout_.link_room(static_cast<std::uint64_t>(source), room & (slots() - 1));
   }
   SLUICE_FN Credit& credit(std::int32_t owner, std::int32_t receiver) const {
     return *reinterpret_cast<Credit*>(peer(owner).segment +

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/port.hpp"
+#include "channel/link_rooms.hpp"
 #include "channel/segment.hpp"
 #include "channel/wait.hpp"
 
@@ -33,6 +34,7 @@ struct FabricPeer {
   std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
   std::uint64_t address[2] = {};  // and in its own address space
   Reach reach = Reach::kNone;
+  LinkRooms rooms;  // of the link to a peer across a port
 };
 
 /// Copies between this process and a peer's private memory (cross-memory attach). Host only.

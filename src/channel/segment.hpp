@@ -92,8 +92,9 @@ struct alignas(kPollSpacing) ErrorNote {
   std::uint64_t text[kTextWords];  // the beginning of its sentence, padded with zeros
 };
 
-/// The head of a slot of a link; behind it is room for LinkShape::slot_bytes of a message. A short
-/// message travels in the head's line.
+/// A fragment of a message on a link. A short message travels in this line; the data of others is
+/// in one of the link's rooms, LinkShape::slot_bytes each. Within a host that is the room of the
+/// fragment's number; across a port the sender chooses one (LinkRooms).
 struct alignas(64) LinkSlot {
   static constexpr std::uint64_t kShortBytes = 32;
 
@@ -101,17 +102,19 @@ struct alignas(64) LinkSlot {
   std::uint64_t bytes;  // of the whole message
   std::uint64_t
       kind;  // signature of the operation, or what a point-to-point message says of itself
-  std::uint64_t source;  // address of the sender's buffer when the receiver is to fetch it; else 0
+  std::uint64_t place;  // across a port: the room. Within a host: address of the sender's buffer
+                        // when the receiver is to fetch it; else 0
   std::byte short_data[kShortBytes];  // for a message that fits
 };
 
 /// How the links of a segment are cut: the same on all its ranks.
 struct LinkShape {
-  std::uint64_t slots = 8;  // a power of two
+  std::uint64_t slots = 8;  // a power of two, LinkRooms::kMost at most; and as many rooms
   std::uint64_t slot_bytes = std::uint64_t{32} << 10;
   std::uint64_t piece_bytes = std::uint64_t{128} << 10;  // Links::piece_bytes() says what of
 
-  SLUICE_FN constexpr std::uint64_t slot_pitch() const { return sizeof(LinkSlot) + slot_bytes; }
+  /// An odd number of lines, so that the beginnings of rooms fall into different sets of a cache.
+  SLUICE_FN constexpr std::uint64_t room_pitch() const { return slot_bytes + 64; }
 };
 /// Within a host a window need not be long: it shall stay in a core's cache.
 inline constexpr LinkShape kHostLinks;
@@ -162,7 +165,7 @@ struct SegmentHeader {
   ErrorNote error;
 };
 
-inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650003;  // "sluice", layout 3
+inline constexpr std::uint64_t kSegmentMagic = 0x736c756963650004;  // "sluice", layout 4
 /// What the memory of a segment is called: by this, sluice-top finds it.
 inline constexpr const char* kSegmentLabel = "segment";
 
@@ -204,10 +207,13 @@ struct SegmentLayout {
     return round_up(packets(ranks + 1, 0), 4096) + peer * sizeof(Credit);
   }
   SLUICE_FN constexpr std::uint64_t link_slot(std::uint64_t source, std::uint64_t slot) const {
-    return round_up(credit(ranks), 4096) + (source * links.slots + slot) * links.slot_pitch();
+    return round_up(credit(ranks), 4096) + (source * links.slots + slot) * kPollSpacing;
+  }
+  SLUICE_FN constexpr std::uint64_t link_room(std::uint64_t source, std::uint64_t room) const {
+    return round_up(link_slot(ranks, 0), 4096) + (source * links.slots + room) * links.room_pitch();
   }
   SLUICE_FN constexpr std::uint64_t stage() const {
-    return round_up(link_slot(ranks, 0), 2 * 1024 * 1024);
+    return round_up(link_room(ranks, 0), 2 * 1024 * 1024);
   }
   SLUICE_FN constexpr std::uint64_t bytes() const { return stage() + kStageBytes; }
 

@@ -8,6 +8,7 @@
 #include "algorithms/all_gather/direct.hpp"
 #include "algorithms/all_gather/hierarchical.hpp"
 #include "algorithms/all_gather/packet.hpp"
+#include "algorithms/all_gather/pairwise.hpp"
 #include "algorithms/all_gather/ring.hpp"
 #include "algorithms/all_gather/staged.hpp"
 #include "algorithms/all_reduce/direct.hpp"
@@ -45,6 +46,7 @@
 #include "algorithms/reduce_scatter/direct.hpp"
 #include "algorithms/reduce_scatter/hierarchical.hpp"
 #include "algorithms/reduce_scatter/packet.hpp"
+#include "algorithms/reduce_scatter/pairwise.hpp"
 #include "algorithms/reduce_scatter/ring.hpp"
 #include "algorithms/reduce_scatter/staged.hpp"
 #include "algorithms/scatter/direct.hpp"
@@ -86,6 +88,8 @@ struct CatalogueEntry {
 };
 
 inline constexpr std::uint64_t kAnySize = ~0ull;
+// Of larger blocks, a ring's steps carry as much while they wait for each other.
+inline constexpr std::uint64_t kPairwiseGatherBytes = 8 * 1024;
 
 // clang-format off
 // The cost functions, named as the lines that use them.
@@ -113,6 +117,8 @@ constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(
 // A message for every other rank; those to ranks of the own host cost the network nothing.
 constexpr double rank_by_rank(M m, double p, double n, double at_once) { const double r = p / m.hosts; return (p - r) * link_step(m, n, 2 * p * n, at_once) + (r - 1) * m.step(); }
 constexpr double pairwise(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, p / m.hosts) : links_all(m, p, n); }
+// Of messages that go one behind the other, all but the first cost the kernel's work: about half of their latency.
+constexpr double pairwise_ahead(M m, double p, double n) { return pairwise(m, p, n) - (m.hosts > 1 ? (p - p / m.hosts - 1) * 0.5 * m.across(0) : 0); }
 constexpr double linear(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, 1) : links_all(m, p, n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 // Half a pass: the block is read once for both its places.
@@ -155,12 +161,14 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kReduceScatter, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
   {Collective::kReduceScatter, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "each rank reduces its block from all inputs, in place"},
   {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
+  {Collective::kReduceScatter, "pairwise", Needs::kLinks, kAnySize, reduce_scatter_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "everybody sends each rank its block, which adds all of them"},
   {Collective::kReduceScatter, "hierarchical", Needs::kEvenHosts, kAnySize, reduce_scatter_hierarchical<G, F, A>, cost::hierarchical_reduce_scatter, "(h-1) (alpha + p/h n beta)", "each host sums for every other one, each rank for its like"},
 
   {Collective::kAllGather, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody shows everybody its block in packets"},
   {Collective::kAllGather, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "blocks through pipelined staging slots"},
   {Collective::kAllGather, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches the others' inputs: one copy"},
   {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
+  {Collective::kAllGather, "pairwise", Needs::kLinks, kPairwiseGatherBytes, all_gather_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "everybody sends everybody its block"},
   {Collective::kAllGather, "hierarchical", Needs::kEvenHosts, kAnySize, all_gather_hierarchical<G, F, A>, cost::hierarchical_all_gather, "(h-1) (alpha + p/h n beta)", "all-gather across the hosts, then within each"},
 
   {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_down, "alpha + n beta", "the root shows everybody its data in packets"},
@@ -195,12 +203,14 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllGatherV, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as all_gather, blocks of any length"},
+  {Collective::kAllGatherV, "pairwise", Needs::kLinks, kPairwiseGatherBytes, all_gather_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "as all_gather, blocks of any length"},
   {Collective::kAllGatherV, "hierarchical", Needs::kEvenHosts, kAnySize, all_gather_hierarchical<G, F, A>, cost::hierarchical_all_gather, "(h-1) (alpha + p/h n beta)", "as all_gather, blocks of any length"},
 
   {Collective::kReduceScatterV, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "staged", Needs::kSegments, kAnySize, reduce_scatter_staged<G, F, A>, cost::staged_scatter, "alpha + 2 (p-1) n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "as reduce_scatter, blocks of any length"},
+  {Collective::kReduceScatterV, "pairwise", Needs::kLinks, kAnySize, reduce_scatter_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "as reduce_scatter, blocks of any length"},
   {Collective::kReduceScatterV, "hierarchical", Needs::kEvenHosts, kAnySize, reduce_scatter_hierarchical<G, F, A>, cost::hierarchical_reduce_scatter, "(h-1) (alpha + p/h n beta)", "as reduce_scatter, blocks of any length"},
 
   // Not schedules of one operation: algorithms/send_receive/exchange.hpp drives any number of messages.

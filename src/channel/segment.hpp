@@ -119,12 +119,13 @@ struct LinkShape {
 /// Within a host a window need not be long: it shall stay in a core's cache.
 inline constexpr LinkShape kHostLinks;
 
-/// Across hosts a window holds what is on its way while the slowest of several rails carries its
-/// part: 16 MiB, less where so many ranks would make a segment too large. docs/decisions.md says
+/// Across hosts a window holds what is on its way: 4 MiB are more than a network keeps in its
+/// latency, and still stay in a cache; with several rails 16 MiB, because the slowest takes long to
+/// carry its part. Less where so many ranks would make a segment too large. docs/decisions.md says
 /// what was measured.
-SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks) {
+SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks, std::uint64_t rails) {
   constexpr std::uint64_t kAllLinksBytes = std::uint64_t{256} << 20;
-  std::uint64_t slots = 64, slot_bytes = std::uint64_t{256} << 10;
+  std::uint64_t slots = rails > 1 ? 64 : 16, slot_bytes = std::uint64_t{256} << 10;
   const auto too_large = [&] { return ranks * slots * slot_bytes > kAllLinksBytes; };
   while (too_large() && slot_bytes > kHostLinks.slot_bytes) slot_bytes /= 2;
   while (too_large() && slots > kHostLinks.slots) slots /= 2;

@@ -66,7 +66,8 @@ Status Setup::meet() {
                    hash_of(impl_.options_.algorithm),
                    hash_of(topology::machine_identity()),
                    topology::allowed_cores(),
-                   topology::last_level_cache_bytes()};
+                   topology::last_level_cache_bytes(),
+                   rails()};
   SLUICE_TRY_ASSIGN(const auto blobs,
                     impl_.bootstrap_->all_gather(blob_of(mine, host_identity(wanted)), deadline_));
   std::vector<std::string> identities;
@@ -165,6 +166,14 @@ Status Setup::open_segments_within() {
   return {};
 }
 
+SegmentLayout Setup::layout() const {
+  const auto ranks = static_cast<std::uint64_t>(size());
+  if (!spread()) return {ranks, kHostLinks};
+  std::uint64_t rails = 1;
+  for (const Hello& each : hellos_) rails = std::max(rails, each.rails);
+  return {ranks, links_across_hosts(ranks, rails)};
+}
+
 Result<RemotePeers::Ways> Setup::ways() const {
   const bootstrap::Address reachable = impl_.bootstrap_->reachable_address();
   const bool selected = environment::text("SLUICE_NET").has_value();
@@ -175,6 +184,12 @@ Result<RemotePeers::Ways> Setup::ways() const {
   for (const bootstrap::Interface& each : used) ways.addresses.push_back(each.address);
   if (selected) ways.connect_from = std::move(used);
   return ways;
+}
+
+/// At least 1. What is wrong with the interfaces is told when they are needed.
+std::uint64_t Setup::rails() const {
+  auto ways = this->ways();
+  return ways.ok() ? std::max<std::uint64_t>(ways->connect_from.size(), 1) : 1;
 }
 
 Status Setup::open_remote_segments() {

@@ -35,6 +35,7 @@ class Setup {
     std::uint64_t machine_hash;
     topology::CoreSet cores;
     std::uint64_t cache_bytes;
+    std::uint64_t rails;  // over so many interfaces it may reach ranks on other hosts
   };
 
   int rank() const { return impl_.bootstrap_->rank(); }
@@ -45,10 +46,8 @@ class Setup {
   const std::vector<int>& neighbours() const {
     return impl_.hosts_.ranks_on(impl_.hosts_.host_of(rank()));
   }
-  SegmentLayout layout() const {
-    const auto ranks = static_cast<std::uint64_t>(size());
-    return {ranks, spread() ? links_across_hosts(ranks) : kHostLinks};
-  }
+  /// The same on every rank.
+  SegmentLayout layout() const;
   const Hello& hello(int r) const { return hellos_[static_cast<std::size_t>(r)]; }
 
   // Who is where, and what of theirs this rank reaches: setup.cpp.
@@ -75,6 +74,7 @@ class Setup {
   /// Where ranks on other hosts reach this one, and it them: over several interfaces at once where
   /// SLUICE_NET selects several, else over the one that reached the rendezvous.
   Result<RemotePeers::Ways> ways() const;
+  std::uint64_t rails() const;
 
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();

@@ -75,7 +75,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, SendAhead,
 TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
   std::vector<LinkShape> shapes{kHostLinks};
   for (std::uint64_t ranks = 2; ranks <= 4096; ranks *= 2)
-    for (std::uint64_t more : {0, 1}) shapes.push_back(links_across_hosts(ranks + more));
+    for (std::uint64_t more : {0, 1})
+      for (std::uint64_t rails : {1, 2}) shapes.push_back(links_across_hosts(ranks + more, rails));
   for (const LinkShape& shape : shapes) {
     SCOPED_TRACE(testing::Message() << shape.slots << " slots of " << shape.slot_bytes);
     EXPECT_TRUE(std::has_single_bit(shape.slots));
@@ -92,9 +93,11 @@ TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
 }
 
 TEST(LinkShape, across_hosts_windows_are_long_and_segments_of_many_ranks_not_too_large) {
-  EXPECT_EQ(links_across_hosts(16).slots * links_across_hosts(16).slot_bytes, 16 << 20);
-  EXPECT_LE((SegmentLayout{64, links_across_hosts(64)}.bytes()), 300ull << 20);
-  const LinkShape least = links_across_hosts(4096);
+  const auto window = [](LinkShape shape) { return shape.slots * shape.slot_bytes; };
+  EXPECT_EQ(window(links_across_hosts(16, 1)), 4 << 20);
+  EXPECT_EQ(window(links_across_hosts(16, 2)), 16 << 20);
+  EXPECT_LE((SegmentLayout{64, links_across_hosts(64, 2)}.bytes()), 300ull << 20);
+  const LinkShape least = links_across_hosts(4096, 2);
   EXPECT_EQ(least.slots, kHostLinks.slots);
   EXPECT_EQ(least.slot_bytes, kHostLinks.slot_bytes);
 }

@@ -50,7 +50,8 @@ class RemotePeers {
   /// Whether the last fetch() got no answer, so that the copy may be old.
   bool silent(int peer) const { return peers_.at(peer).silent; }
   /// Whether nothing that the peer sent before it was known to be out can still come, as long as
-  /// nothing has come from anybody: its header and what it sends travel on different connections.
+  /// nothing has come from anybody: its header and what it sends may travel on different
+  /// connections.
   bool has_said_all(int peer) noexcept;
   /// fetch(), unless the last one was just now.
   void fetch_sometimes(int peer) noexcept;

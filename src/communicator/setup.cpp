@@ -200,7 +200,16 @@ Status Setup::open_remote_segments() {
                                        impl_.options_.timeout, impl_.options_.encrypt));
   SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
   SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
-  for (int r = 0; r < size(); ++r) {
+  // Of two ranks the lower connects, and the other uses that connection. If both connected at once
+  // each would have its own, which costs small messages an acknowledgement each.
+  SLUICE_TRY(open_remote_segments(blobs, rank() + 1, size()));
+  SLUICE_TRY(impl_.bootstrap_->all_gather({}, deadline_).status());
+  return open_remote_segments(blobs, 0, rank());
+}
+
+/// Those of the peers from `first` to before `last` that are on other hosts.
+Status Setup::open_remote_segments(const std::vector<transport::Blob>& blobs, int first, int last) {
+  for (int r = first; r < last; ++r) {
     FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
     if (!peer.across) continue;
     SLUICE_TRY(impl_.remote_peers_->open(r, blobs[static_cast<std::size_t>(r)], layout().bytes(),

@@ -78,6 +78,7 @@ class Setup {
 
   /// Those of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();
+  Status open_remote_segments(const std::vector<transport::Blob>& blobs, int first, int last);
 
   /// Ranks that share a machine with `r`, for each of their cores.
   double ranks_per_core(int r) const;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "transports/tcp/frame.hpp"
 #include "transports/tcp/rail.hpp"
 #include "transports/tcp/request.hpp"
+#include "transports/tcp/two_way_connection.hpp"
 #include "transports/tcp/unacknowledged.hpp"
 
 namespace sluice::transport::tcp::fuzz {
@@ -145,6 +147,38 @@ inline void run_rail(std::span<const std::byte> input) {
   memory.check();
 }
 
+/// A connection for both directions, over which this end may have opened the peer, but asks
+/// nothing.
+inline void run_both_ways(std::span<const std::byte> input, TwoWayConnection::Maker maker) {
+  static const auto progress = Progress::start();  // only who sends needs it
+  int ends[2];
+  require(progress.ok() && ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+  const bootstrap::Fd peer(ends[1]);
+  Guarded memory;
+  Regions regions;
+  regions.publish({memory.inside().data(), memory.inside().size()});
+  Openers openers;
+  LostOpener lost;
+  Offers offers;
+  const bootstrap::Address address;
+  const auto connection = std::make_shared<TwoWayConnection>(
+      Wire{bootstrap::Fd(ends[0])}, address, maker,
+      TwoWayConnection::Setup{
+          {regions, kOwner, openers, lost}, offers, *progress.value(), std::chrono::seconds(1)});
+  bool goes_on = true;
+  const std::size_t half = input.size() / 2;
+  for (const auto part : {input.first(half), input.subspan(half)}) {
+    require(::send(peer.get(), part.data(), part.size(), MSG_NOSIGNAL) >= 0 || part.empty() ||
+            !goes_on);
+    for (std::size_t i = 0; goes_on && i <= part.size() / kHeaderBytes; ++i)
+      goes_on = connection->ready();
+    if (const auto offered = offers.find(kOwner)) require(offered == connection);
+    if (goes_on) connection->adopt({&address, 1});
+  }
+  require(goes_on != connection->failed());
+  memory.check();
+}
+
 inline void run_opener(std::span<const std::byte> input, bool open) {
   Guarded memory;
   Request request;
@@ -182,6 +216,8 @@ inline void run(std::span<const std::byte> input) {
   run_owner_of_rails(input);
   run_rail(input.first(std::min<std::size_t>(input.size(), 4096)));
   run_records(input.first(std::min<std::size_t>(input.size(), 4096)));
+  for (const auto maker : {TwoWayConnection::Maker::kThisRank, TwoWayConnection::Maker::kPeer})
+    run_both_ways(input.first(std::min<std::size_t>(input.size(), 4096)), maker);
   run_opener(input, true);
   run_opener(input, false);
   // Without the key nobody makes a blob that is believed.

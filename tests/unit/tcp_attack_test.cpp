@@ -47,9 +47,6 @@ class TcpAttack : public testing::Test {
     address.ip[3] = 2;
     return address;
   }
-  static void say(const Fd& socket, const FrameHeader& header) {
-    EXPECT_EQ(bootstrap::send_all(socket, encode(header), soon()), 0);
-  }
 
   const Quiet quiet_;
   Tcp owner_, peer_ = start();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/fuzz_corpus.hpp"
+#include "support/observation.hpp"
 #include "tests/fuzz/tcp_frame_input.hpp"
 
 namespace sluice::transport::tcp {
@@ -181,9 +182,10 @@ TEST(TcpFrame, each_bad_field_is_named) {
   EXPECT_EQ(says({FrameType::kAck, 2, 0, 0, 1}, "only an owner sends"), "");
   EXPECT_EQ(says({FrameType::kJoined, 2, 0, 0, 1}, "only an owner sends"), "");
   EXPECT_EQ(says({FrameType::kJoin, 0, 1, kOwner, 0}, "a join after other frames"), "");
+  EXPECT_EQ(says({FrameType::kOffer, 2, 0, 7, 0}, "an offer after other frames"), "");
   EXPECT_EQ(says({FrameType::kPing, 2, 0, 0, 0}, "has joined no opener"), "");
   EXPECT_EQ(says({static_cast<FrameType>(0), 2, 1, 0, 1}, "unknown type 0"), "");
-  EXPECT_EQ(says({static_cast<FrameType>(12), 2, 1, 0, 1}, "unknown type 12"), "");
+  EXPECT_EQ(says({static_cast<FrameType>(13), 2, 1, 0, 1}, "unknown type 13"), "");
   EXPECT_EQ(says({static_cast<FrameType>(~0u), 2, 1, 0, 1}, "unknown type 4294967295"), "");
   EXPECT_EQ(says({FrameType::kOpen, 2, 1, kOwner + 1, kBytes}, "an open of transport"), "");
   EXPECT_EQ(says({FrameType::kOpen, 2, 2, kOwner, kBytes}, "region 2, which is not"), "");
@@ -329,6 +331,7 @@ TEST(TcpFrame, blobs_survive_the_trip_and_nothing_else_does) {
 }
 
 TEST(TcpFrame, the_corpus_is_survived) {
+  const sluice::test::Quiet quiet;  // who is cut off is logged
   const auto inputs = sluice::test::fuzz_corpus("tcp_frame");
   EXPECT_GE(inputs.size(), 20u);
   for (const auto& [name, bytes] : inputs) {
@@ -338,6 +341,7 @@ TEST(TcpFrame, the_corpus_is_survived) {
 }
 
 TEST(TcpFrame, random_input_is_survived) {
+  const sluice::test::Quiet quiet;
   std::mt19937 random(20261121);
   for (int i = 0; i < 20'000; ++i) {
     Bytes input;
@@ -346,7 +350,7 @@ TEST(TcpFrame, random_input_is_survived) {
     for (std::uint64_t frame = 2; frame < 6 && i % 4 > 1; ++frame) {
       const std::uint64_t amount = random() % 600;
       append(input,
-             {static_cast<FrameType>(2 + random() % 10), frame, 1, random() % 64 * 8, amount});
+             {static_cast<FrameType>(2 + random() % 11), frame, 1, random() % 64 * 8, amount});
       input.resize(input.size() + amount % 100);
     }
     for (unsigned junk = random() % 64; junk > 0; --junk)

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "support/observation.hpp"
+#include "transports/tcp/frame.hpp"
 #include "transports/tcp/handshake.hpp"
 #include "transports/tcp/tcp.hpp"
 
@@ -27,7 +28,7 @@ inline bootstrap::Secret job_key() {
   return key;
 }
 /// What connections prove.
-inline bootstrap::Secret wire_key() { return bootstrap::derive_key(job_key(), "tcp 1"); }
+inline bootstrap::Secret wire_key() { return bootstrap::derive_key(job_key(), "tcp 2"); }
 
 inline Deadline soon() { return Deadline::after(seconds(20)); }
 
@@ -78,6 +79,18 @@ inline bootstrap::Fd connect_raw(const Tcp& transport) {
   auto opened = bootstrap::connect_to(transport.addresses().front(), soon());
   EXPECT_TRUE(opened.fd.valid()) << std::strerror(opened.error);
   return std::move(opened.fd);
+}
+
+/// A frame without payload, to a connection that has proved the key.
+inline void say(const bootstrap::Fd& socket, const FrameHeader& header) {
+  EXPECT_EQ(bootstrap::send_all(socket, encode(header), soon()), 0);
+}
+inline FrameHeader hear(const bootstrap::Fd& socket) {
+  HeaderBytes bytes{};
+  EXPECT_EQ(bootstrap::receive_exactly(socket, bytes, soon()), 0);
+  FrameHeader header;
+  EXPECT_EQ(decode(bytes, header), "");
+  return header;
 }
 
 /// Whether the other side closes within this time, whatever it says before.

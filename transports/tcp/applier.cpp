@@ -32,6 +32,8 @@ std::string Applier::check(const FrameHeader& header) {
       return header.type == FrameType::kBye ? std::string() : check_place(header);
     case FrameType::kPing:
       return seat_ ? std::string() : "a ping over a connection that has joined no opener";
+    case FrameType::kOffer:
+      return sequence_ == 1 && !seat_ ? std::string() : "an offer after other frames";
     case FrameType::kOpened:
     case FrameType::kGot:
     case FrameType::kJoined:

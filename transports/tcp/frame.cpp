@@ -29,6 +29,7 @@ const char* name(FrameType type) {
     case FrameType::kJoined: return "joined";
     case FrameType::kAck: return "ack";
     case FrameType::kPing: return "ping";
+    case FrameType::kOffer: return "offer";
   }
   return "unknown";
 }
@@ -49,7 +50,7 @@ std::string decode(const HeaderBytes& bytes, FrameHeader& header) {
   header = {static_cast<FrameType>(type), load_u64(bytes.data() + 8), load_u64(bytes.data() + 16),
             load_u64(bytes.data() + 24), load_u64(bytes.data() + 32)};
   if (type < static_cast<std::uint32_t>(FrameType::kOpen) ||
-      type > static_cast<std::uint32_t>(FrameType::kPing))
+      type > static_cast<std::uint32_t>(FrameType::kOffer))
     return fmt::format("a frame of unknown type {}", type);
   if (zero != 0) return fmt::format("a frame with {} in its second word, expected 0", zero);
   if (payload_bytes(header) > kMaxPayloadBytes)

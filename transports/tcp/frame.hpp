@@ -30,11 +30,19 @@ enum class FrameType : std::uint32_t {
   kJoined = 9,  // owner: the answer to kJoin
   kAck = 10,    // owner: so many numbered frames have come over this rail
   kPing = 11,   // opener: acknowledge now
+  // Where one connection carries both directions:
+  kOffer = 12,  // opener, first: you may open this transport's memory over this connection
 };
 const char* name(FrameType type);
 /// Whether several rails number it, in the order in which it was given, and acknowledge it.
 inline bool is_numbered(FrameType type) {
   return type == FrameType::kPut || type == FrameType::kSignal;
+}
+
+/// Whether only an owner sends it, to its opener.
+inline bool is_answer(FrameType type) {
+  return type == FrameType::kOpened || type == FrameType::kGot || type == FrameType::kJoined ||
+         type == FrameType::kAck;
 }
 
 struct FrameHeader {
@@ -74,6 +82,8 @@ class FrameReader {
   /// took().
   std::span<std::byte> place() const { return place_; }
   void took(std::size_t bytes);
+  /// The rest of the payload under way, if any, goes here instead.
+  void divert(std::byte* place) { place_ = {place, place_.size()}; }
 
   bool between_frames() const { return header_bytes_ == 0; }
   const std::string& complaint() const { return complaint_; }

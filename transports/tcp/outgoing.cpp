@@ -92,14 +92,16 @@ void Outgoing::give_up() noexcept {
 }
 
 void Outgoing::leave(Deadline deadline) noexcept {
-  if (generation_ != bootstrap::fork_generation()) return;
-  if (!failed()) say_bye(deadline);
+  if (is_forked() || failed()) return;
+  const bool said = say_bye(deadline);
   const Lock lock(mutex_);
-  note_failure(lock, Errc::kInvalidUsage, "this rank has closed the connection");
+  if (failed()) return;
+  end_calls(lock, Errc::kInvalidUsage, "this rank has closed the connection");
+  said ? left(lock) : hang_up(lock);
 }
 
 Status Outgoing::usable(const Operation& operation) {
-  if (generation_ != bootstrap::fork_generation()) {
+  if (is_forked()) {
     set_last_error(fmt::format("tcp: {} at {}: the connection is the parent process's",
                                operation.text(), peer_));
     return {Errc::kInvalidUsage, "a connection of the parent process"};
@@ -116,10 +118,15 @@ Status Outgoing::out_of_range(const Operation& operation, const RemoteRegion& re
 
 void Outgoing::note_failure(const Lock& lock, Errc code, std::string text, int os_error) {
   if (failed()) return;
+  end_calls(lock, code, std::move(text), os_error);
+  hang_up(lock);
+}
+
+void Outgoing::end_calls(const Lock&, Errc code, std::string text, int os_error) {
+  if (failed()) return;
   failure_ = Status(code, "a connection to a peer has failed", os_error);
   failure_text_ = std::move(text);
   failed_.store(true, std::memory_order_release);
-  hang_up(lock);
   changed_.notify_all();
 }
 

@@ -1,5 +1,5 @@
 // An opener's way to one peer: the data path. What every kind of it has in common: checks, requests
-// and failure. outgoing_connection.hpp sends over one connection, outgoing_rails.hpp over several.
+// and failure. two_way_connection.hpp sends over one connection, outgoing_rails.hpp over several.
 #pragma once
 
 #include <atomic>
@@ -64,13 +64,21 @@ class Outgoing {
   /// Numbers the request, starts `request_` and sends it.
   virtual Status send_request(FrameHeader header, std::span<std::byte> out,
                               std::chrono::nanoseconds patience, const Operation& operation) = 0;
-  virtual void say_bye(Deadline deadline) = 0;
+  /// False when it could not be said as a whole.
+  virtual bool say_bye(Deadline deadline) = 0;
   /// Ends the sockets, which wakes who waits on them.
   virtual void hang_up(const Lock& lock) = 0;
+  /// The goodbye has been said.
+  virtual void left(const Lock& lock) { hang_up(lock); }
 
   const std::string& peer() const { return peer_; }
   std::chrono::nanoseconds timeout() const { return timeout_; }
+  bool is_forked() const { return generation_ != bootstrap::fork_generation(); }
   void note_failure(const Lock& lock, Errc code, std::string text, int os_error = 0);
+  /// The same without hanging up. Only the first failure counts.
+  void end_calls(const Lock& lock, Errc code, std::string text, int os_error = 0);
+  /// Once failed(); under mutex_.
+  const std::string& failure_text() const { return failure_text_; }
   /// The failure as the result of `operation`.
   Status report(const Operation& operation);
   Status nothing_moved(Lock& lock, std::chrono::nanoseconds patience, const char* waited_for,

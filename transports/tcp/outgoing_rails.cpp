@@ -137,18 +137,20 @@ void OutgoingRails::ask_for_acknowledgements(std::uint64_t up_to) {
       slot.rail->say({FrameType::kPing, 0, 0, 0, 0});
 }
 
-void OutgoingRails::say_bye(Deadline deadline) {
+bool OutgoingRails::say_bye(Deadline deadline) {
   Lock lock(mutex_);
   pump(lock);
   while (!failed() && !kept_.empty()) {
     ask_for_acknowledgements(sequence_);
     pump(lock);
-    if (!wait_for_news(lock, deadline))
-      return log::debug("tcp: no goodbye to {}: it has not acknowledged everything", peer());
+    if (wait_for_news(lock, deadline)) continue;
+    log::debug("tcp: no goodbye to {}: it has not acknowledged everything", peer());
+    return false;
   }
   for (const Slot& slot : slots_)
     if (slot.carries()) slot.rail->say({FrameType::kBye, 0, 0, 0, 0});
   pump(lock);
+  return true;
 }
 
 void OutgoingRails::hang_up(const Lock&) {

@@ -65,7 +65,7 @@ class OutgoingRails final : public Outgoing, public std::enable_shared_from_this
   Status send(PutFrames frames, const Operation& operation) override;
   Status send_request(FrameHeader header, std::span<std::byte> out,
                       std::chrono::nanoseconds patience, const Operation& operation) override;
-  void say_bye(Deadline deadline) override;
+  bool say_bye(Deadline deadline) override;
   void hang_up(const Lock& lock) override;
 
   Status wait_for_room(Lock& lock, const Operation& operation);

@@ -92,7 +92,7 @@ void Reception::accept_waiting(const Fd& listener) {
     const std::uint64_t id = ++last_id_;
     if (watch(EPOLL_CTL_ADD, accepted.fd, id, true) != 0) continue;
     strangers_.emplace(id, Stranger{std::move(accepted.fd),
-                                    address.text(),
+                                    address,
                                     Deadline::after(kStrangerGrace),
                                     Deadline::after(setup_.stranger_time),
                                     {}});
@@ -124,8 +124,7 @@ void Reception::advance(std::uint64_t id) {
   Stranger proved = std::move(stranger);
   forget(found);
   watch(EPOLL_CTL_DEL, proved.socket, id, false);
-  setup_.admit({std::move(proved.socket), proved.handshake.encryption(setup_.terms)},
-               std::move(proved.peer));
+  setup_.admit({std::move(proved.socket), proved.handshake.encryption(setup_.terms)}, proved.peer);
 }
 
 void Reception::drop_late() {
@@ -135,7 +134,7 @@ void Reception::drop_late() {
 }
 
 void Reception::refuse(Strangers::iterator stranger, const std::string& why) {
-  const std::string text = fmt::format("tcp: refused {}: {}", stranger->second.peer, why);
+  const std::string text = fmt::format("tcp: refused {}: {}", stranger->second.peer.text(), why);
   forget(stranger);
   if (++refused_ > kRefusalsLogged) return log::debug("{}", text);
   log::warn("{}{}", text, refused_ == kRefusalsLogged ? " (further refusals at debug level)" : "");

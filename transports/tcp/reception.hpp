@@ -26,8 +26,8 @@ inline constexpr std::chrono::milliseconds kStrangerGrace{1000};
 /// thread.
 class Reception final : public Watched {
  public:
-  /// Takes a proved connection and the peer's address as text.
-  using Admit = std::function<void(Wire, std::string)>;
+  /// Takes a proved connection and the peer's address.
+  using Admit = std::function<void(Wire, const bootstrap::Address&)>;
 
   struct Setup {
     std::vector<bootstrap::Fd> listeners;
@@ -43,7 +43,7 @@ class Reception final : public Watched {
  private:
   struct Stranger {
     bootstrap::Fd socket;
-    std::string peer;
+    bootstrap::Address peer;
     Deadline spared;  // until then it need not make room
     Deadline until;
     OwnerHandshake handshake;

@@ -17,12 +17,11 @@
 #include "transports/tcp/blob.hpp"
 #include "transports/tcp/congestion.hpp"
 #include "transports/tcp/handshake.hpp"
-#include "transports/tcp/incoming.hpp"
-#include "transports/tcp/outgoing_connection.hpp"
 #include "transports/tcp/outgoing_rails.hpp"
 #include "transports/tcp/progress.hpp"
 #include "transports/tcp/reception.hpp"
 #include "transports/tcp/regions.hpp"
+#include "transports/tcp/two_way_connection.hpp"
 
 namespace sluice::transport {
 namespace {
@@ -65,15 +64,25 @@ struct Tcp::State {
   tcp::Regions regions;
   tcp::Openers openers;
   tcp::LostOpener lost;
+  tcp::Offers offers;
   std::map<std::uint64_t, std::weak_ptr<tcp::Connection>> connections;  // by their owner
+  // Those over which this rank has opened a peer, also where that has ended.
+  std::vector<std::weak_ptr<tcp::TwoWayConnection>> used;
   // Last: its thread uses what is above, so it must end first.
   std::unique_ptr<tcp::Progress> progress;
 
   bool knows(Window window) const;
   Result<std::vector<Fd>> listen();
   Status receive_strangers(std::vector<Fd> listeners);
-  Result<std::shared_ptr<tcp::Connection>> connection_to(const tcp::Place& place,
-                                                         Deadline deadline);
+  tcp::TwoWayConnection::Setup connection_setup(tcp::Progress& progress);
+  std::shared_ptr<tcp::Connection> known_connection(const tcp::Place& place);
+  std::shared_ptr<tcp::Connection> adopt(const tcp::Place& place);
+  Result<std::shared_ptr<tcp::Connection>> make_connection(const tcp::Place& place,
+                                                           Deadline deadline);
+  std::shared_ptr<tcp::Connection> use(const tcp::Place& place,
+                                       std::shared_ptr<tcp::Outgoing> outgoing);
+  void note_use(const std::shared_ptr<tcp::TwoWayConnection>& connection);
+  std::vector<std::shared_ptr<tcp::TwoWayConnection>> finish_sending(Deadline deadline);
   std::vector<tcp::NicPair> pairs_with(const std::vector<Address>& theirs) const;
   Result<std::shared_ptr<tcp::Outgoing>> connect(const tcp::Place& place, Deadline deadline);
   Result<std::shared_ptr<tcp::Outgoing>> connect_once(const tcp::Place& place,
@@ -97,7 +106,7 @@ Result<Tcp> Tcp::start(const bootstrap::Secret& key, Options options) {
                             options.connect_from.size(), tcp::kMaxAddresses));
   auto state = std::make_unique<State>();
   state->key = key;
-  state->terms = {bootstrap::derive_key(key, "tcp 1"), options.encrypt};
+  state->terms = {bootstrap::derive_key(key, "tcp 2"), options.encrypt};
   state->options = std::move(options);
   SLUICE_TRY_ASSIGN(auto listeners, state->listen());
   SLUICE_TRY_ASSIGN(state->progress, tcp::Progress::start());
@@ -109,8 +118,8 @@ Result<std::vector<Fd>> Tcp::State::listen() {
   std::vector<Address> wanted = options.addresses;
   if (wanted.empty()) {
     static_assert(bootstrap::kMaxInterfaces <= tcp::kMaxAddresses);
-    SLUICE_TRY_ASSIGN(const auto used, bootstrap::used_interfaces());
-    for (const bootstrap::Interface& each : used) wanted.push_back(each.address);
+    SLUICE_TRY_ASSIGN(const auto interfaces, bootstrap::used_interfaces());
+    for (const bootstrap::Interface& each : interfaces) wanted.push_back(each.address);
   }
   if (wanted.size() > tcp::kMaxAddresses)
     return fail(Errc::kInvalidArgument, "too many addresses",
@@ -136,12 +145,12 @@ Result<std::vector<Fd>> Tcp::State::listen() {
 
 Status Tcp::State::receive_strangers(std::vector<Fd> listeners) {
   // Runs on the progress thread, also while `progress` is being taken down.
-  auto admit = [this, thread = progress.get()](tcp::Wire wire, std::string peer) {
+  auto admit = [this, thread = progress.get()](tcp::Wire wire, const Address& peer) {
     tcp::choose_congestion_control(wire.socket, options.congestion_control);
-    auto incoming = std::make_shared<tcp::Incoming>(
-        std::move(wire), std::move(peer), tcp::Incoming::Owner{regions, owner, openers, lost});
+    auto connection = std::make_shared<tcp::TwoWayConnection>(
+        std::move(wire), peer, tcp::TwoWayConnection::Maker::kPeer, connection_setup(*thread));
     // Refused by the system: logged, and the connection closes.
-    static_cast<void>(thread->watch(std::move(incoming)));
+    static_cast<void>(thread->watch(std::move(connection)));
   };
   SLUICE_TRY_ASSIGN(
       auto reception,
@@ -188,21 +197,57 @@ Result<tcp::Remote> Tcp::open(std::span<const std::byte> blob, Deadline deadline
   if (!place)
     return fail(Errc::kInvalidArgument, "open: bad blob",
                 fmt::format("tcp: a blob of {} bytes is damaged or of another job", blob.size()));
-  SLUICE_TRY_ASSIGN(auto connection, state_->connection_to(*place, deadline));
   const tcp::RemoteRegion region{place->region, place->bytes};
+  auto connection = state_->known_connection(*place);
+  if (connection == nullptr) {
+    connection = state_->adopt(*place);
+    if (connection != nullptr) {
+      const Status status = connection->outgoing->open(place->owner, region, deadline);
+      if (status.ok()) return Remote{std::move(connection), region};
+      // The peer may be leaving, or not be who it says it is: then its own address is asked.
+      if (status.code() != Errc::kRemoteError) return status;
+    }
+    SLUICE_TRY_ASSIGN(connection, state_->make_connection(*place, deadline));
+  }
   SLUICE_TRY(connection->outgoing->open(place->owner, region, deadline));
   return Remote{std::move(connection), region};
 }
 
-Result<std::shared_ptr<tcp::Connection>> Tcp::State::connection_to(const tcp::Place& place,
-                                                                   Deadline deadline) {
-  auto& known = connections[place.owner];
-  if (auto connection = known.lock(); connection && !connection->outgoing->failed())
-    return connection;
+tcp::TwoWayConnection::Setup Tcp::State::connection_setup(tcp::Progress& thread) {
+  return {{regions, owner, openers, lost}, offers, thread, options.timeout};
+}
+
+std::shared_ptr<tcp::Connection> Tcp::State::known_connection(const tcp::Place& place) {
+  const auto found = connections.find(place.owner);
+  auto connection = found == connections.end() ? nullptr : found->second.lock();
+  return connection && !connection->outgoing->failed() ? connection : nullptr;
+}
+
+/// The connection that the peer has made, if it has and one is all that there is to be.
+std::shared_ptr<tcp::Connection> Tcp::State::adopt(const tcp::Place& place) {
+  if (pairs_with(place.addresses).size() > 1) return nullptr;
+  auto offered = offers.find(place.owner);
+  if (offered == nullptr || !offered->adopt(place.addresses)) return nullptr;
+  note_use(offered);
+  return use(place, std::move(offered));
+}
+
+Result<std::shared_ptr<tcp::Connection>> Tcp::State::make_connection(const tcp::Place& place,
+                                                                     Deadline deadline) {
   SLUICE_TRY_ASSIGN(auto outgoing, connect(place, deadline));
+  return use(place, std::move(outgoing));
+}
+
+std::shared_ptr<tcp::Connection> Tcp::State::use(const tcp::Place& place,
+                                                 std::shared_ptr<tcp::Outgoing> outgoing) {
   auto connection = std::make_shared<tcp::Connection>(std::move(outgoing));
-  known = connection;
+  connections[place.owner] = connection;
   return connection;
+}
+
+void Tcp::State::note_use(const std::shared_ptr<tcp::TwoWayConnection>& connection) {
+  std::erase_if(used, [](const auto& one) { return one.expired(); });
+  used.push_back(connection);
 }
 
 std::vector<tcp::NicPair> Tcp::State::pairs_with(const std::vector<Address>& theirs) const {
@@ -241,11 +286,12 @@ Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect_once(
     if (opened.fd.valid()) proof = tcp::prove_as_opener(opened.fd, terms, by);
     if (proof.code == Errc::kOk) {
       tcp::choose_congestion_control(opened.fd, options.congestion_control);
-      auto outgoing = std::make_shared<tcp::OutgoingConnection>(
-          tcp::Wire{std::move(opened.fd), std::move(proof.encryption)}, address.text(),
-          options.timeout, *progress);
-      SLUICE_TRY(progress->watch(outgoing));
-      return std::shared_ptr<tcp::Outgoing>(std::move(outgoing));
+      auto connection = std::make_shared<tcp::TwoWayConnection>(
+          tcp::Wire{std::move(opened.fd), std::move(proof.encryption)}, address,
+          tcp::TwoWayConnection::Maker::kThisRank, connection_setup(*progress));
+      SLUICE_TRY(progress->watch(connection));
+      note_use(connection);
+      return std::shared_ptr<tcp::Outgoing>(std::move(connection));
     }
     code = proof.code;
     attempts +=
@@ -261,9 +307,24 @@ void Tcp::close() noexcept {
   for (const auto& [owner, known] : state_->connections)
     if (const auto connection = known.lock()) connection->outgoing->leave(deadline);
   state_->connections.clear();
+  const auto finished = state_->finish_sending(deadline);
   // From here nobody writes to the memory.
   state_->progress.reset();
   state_->memory.clear();
+  for (const auto& connection : finished) connection->cut();
+}
+
+/// Until the peers' systems have everything: a socket that is closed while its peer goes on sending
+/// takes back what it has not sent yet.
+std::vector<std::shared_ptr<tcp::TwoWayConnection>> Tcp::State::finish_sending(Deadline deadline) {
+  std::vector<std::shared_ptr<tcp::TwoWayConnection>> sending;
+  for (const auto& one : used)
+    if (auto connection = one.lock()) sending.push_back(std::move(connection));
+  for (const auto& connection : sending) connection->stop_sending();
+  for (const auto& connection : sending)
+    while (!connection->is_delivered() && !deadline.passed())
+      progress->poll(std::chrono::milliseconds(1));
+  return sending;
 }
 
 void Tcp::poll(std::chrono::milliseconds patience) noexcept { state_->progress->poll(patience); }

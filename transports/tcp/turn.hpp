@@ -16,6 +16,11 @@ class Turn {
     for (std::uint32_t now; (now = served_.load(std::memory_order_acquire)) != mine;)
       served_.wait(now, std::memory_order_relaxed);
   }
+  /// Only if nobody has it or waits for it.
+  bool try_lock() {
+    std::uint32_t now = served_.load(std::memory_order_acquire);
+    return next_.compare_exchange_strong(now, now + 1, std::memory_order_relaxed);
+  }
   void unlock() {
     served_.fetch_add(1, std::memory_order_release);
     served_.notify_all();

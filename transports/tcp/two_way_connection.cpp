@@ -151,6 +151,7 @@ void TwoWayConnection::end(const FrameHeader& header) {
   if (std::exchange(takes_answer_, false)) return mute_ ? void() : request_.end(header);
   if (header.type == FrameType::kOffer) offers_.note(header.offset, weak_from_this());
   role_.sink().end(header);
+  if (header.type == FrameType::kOpen) opened_by_peer_.store(true, std::memory_order_relaxed);
 }
 
 std::string TwoWayConnection::how_it_ended() const {

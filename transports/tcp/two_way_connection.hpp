@@ -73,6 +73,9 @@ class TwoWayConnection final : public Outgoing,
   void cut();
 
   std::size_t connections() override { return failed() ? 0 : 1; }
+  const Watched* source() const override {
+    return opened_by_peer_.load(std::memory_order_relaxed) ? this : nullptr;
+  }
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
   bool wants_to_send() const override { return owes_.load(std::memory_order_relaxed); }
@@ -129,6 +132,7 @@ class TwoWayConnection final : public Outgoing,
   bool arrives_ = false;            // an opener's frame has begun, and is not over or not noted
 
   std::atomic<bool> owes_ = false;  // something to the peer as its owner: role_ or answers_
+  std::atomic<bool> opened_by_peer_ = false;
   std::atomic<bool> over_ = false;  // nobody looks after it any more
 };
 

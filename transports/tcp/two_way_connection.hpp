@@ -78,11 +78,14 @@ class TwoWayConnection final : public Outgoing,
   }
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
-  bool wants_to_send() const override { return owes_.load(std::memory_order_relaxed); }
+  /// Not while a caller has the turn, who looks what is owed when giving it back.
+  bool wants_to_send() const override { return owes_.load() && send_turn_.is_free(); }
 
  private:
   std::string begin(const FrameHeader& header, std::byte*& place) override;
   void end(const FrameHeader& header) override;
+
+  class CallersTurn;
 
   bool receive(const Lock& lock);
   bool receive_once(const Lock& lock, bool& more);
@@ -131,7 +134,8 @@ class TwoWayConnection final : public Outgoing,
   std::vector<std::byte> nowhere_;  // for answers that nobody waits for any more
   bool arrives_ = false;            // an opener's frame has begun, and is not over or not noted
 
-  std::atomic<bool> owes_ = false;  // something to the peer as its owner: role_ or answers_
+  // Something to the peer as its owner: role_ or answers_. Sequentially consistent: see Turn.
+  std::atomic<bool> owes_ = false;
   std::atomic<bool> opened_by_peer_ = false;
   std::atomic<bool> over_ = false;  // nobody looks after it any more
 };

@@ -52,7 +52,7 @@ bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
 bool Communicator::Impl::take_in(void* self, std::int32_t peer, bool sleep) {
   const auto& impl = *static_cast<const Impl*>(self);
   if (peer < 0 || peer >= impl.size() || !impl.is_across(peer)) return false;
-  impl.remote_peers_->take_in(sleep);
+  impl.remote_peers_->take_in(peer, sleep);
   return true;
 }
 

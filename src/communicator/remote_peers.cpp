@@ -166,8 +166,8 @@ void RemotePeers::write(void* self, std::int32_t peer, std::span<const SegmentPu
                    static_cast<std::uint64_t>(status.os_error()));
 }
 
-void RemotePeers::take_in(bool sleep) noexcept {
-  tcp_.poll(sleep ? kSleep : std::chrono::milliseconds(0));
+void RemotePeers::take_in(int peer, bool sleep) noexcept {
+  tcp_.poll(sleep ? kSleep : std::chrono::milliseconds(0), &peers_.at(peer).remote);
 }
 
 }  // namespace sluice

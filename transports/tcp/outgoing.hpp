@@ -21,6 +21,8 @@
 
 namespace sluice::transport::tcp {
 
+class Watched;
+
 /// Thread-safe. After the first failure every call returns it.
 class Outgoing {
  public:
@@ -40,6 +42,8 @@ class Outgoing {
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   /// Over how many connections it sends now.
   virtual std::size_t connections() = 0;
+  /// The connection over which the peer's own puts come, if it is the same; else null.
+  virtual const Watched* source() const { return nullptr; }
   /// Ends calls that wait for the peer, and all later ones: kAborted. Any thread, at any time.
   void give_up() noexcept;
   /// Says goodbye, if there is room for it in time; from here every call fails.

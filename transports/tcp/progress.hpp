@@ -29,6 +29,10 @@ class Watched {
   /// Whether it waits for room to send. Asked when it is first watched, after ready(), and by
   /// look_again().
   virtual bool wants_to_send() const { return false; }
+
+ private:
+  friend class Progress;
+  std::uint64_t id_ = 0;  // the number that epoll reports, once it is watched
 };
 
 class Progress {
@@ -52,7 +56,9 @@ class Progress {
   /// Serves what has come, or what comes within `patience`. For a thread that waits for what a peer
   /// is to send and calls this again and again; the transport's own thread keeps away meanwhile,
   /// and kAttendance longer. Any thread; while another one is at it, this returns at once.
-  void poll(std::chrono::milliseconds patience);
+  /// `awaited`: without patience most calls only look at this one, which saves asking which have
+  /// something.
+  void poll(std::chrono::milliseconds patience, const Watched* awaited = nullptr);
 
  private:
   struct Entry {
@@ -78,6 +84,7 @@ class Progress {
   std::atomic<bool> stopping_ = false;
   std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll
   std::mutex serving_;                          // held by whoever calls ready()
+  unsigned polls_ = 0;                          // without patience for one; under serving_
   std::mutex mutex_;
   std::map<std::uint64_t, Entry> entries_;  // by the number that epoll reports
   std::uint64_t last_id_ = 0;               // 0 is the wake event

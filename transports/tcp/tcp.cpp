@@ -327,7 +327,9 @@ std::vector<std::shared_ptr<tcp::TwoWayConnection>> Tcp::State::finish_sending(D
   return sending;
 }
 
-void Tcp::poll(std::chrono::milliseconds patience) noexcept { state_->progress->poll(patience); }
+void Tcp::poll(std::chrono::milliseconds patience, const Remote* awaited) noexcept {
+  state_->progress->poll(patience, awaited == nullptr ? nullptr : end(*awaited).source());
+}
 
 Status Tcp::error() const noexcept { return state_->lost.status(); }
 

@@ -106,8 +106,9 @@ class Tcp {
   static void give_up(const Remote& remote) noexcept { end(remote).give_up(); }
 
   /// Takes in what peers have sent, or send within `patience`, on this thread: for one that has
-  /// nothing to do but wait for them. Any thread, until close().
-  void poll(std::chrono::milliseconds patience) noexcept;
+  /// nothing to do but wait for them. Any thread, until close(). `awaited`: the peer that is waited
+  /// for, which is looked at more often than the others.
+  void poll(std::chrono::milliseconds patience, const Remote* awaited = nullptr) noexcept;
 
   /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it
   /// was to put will not come. A peer that left is no error. Any thread, until close().

@@ -18,11 +18,15 @@ class Turn {
   }
   /// Only if nobody has it or waits for it.
   bool try_lock() {
-    std::uint32_t now = served_.load(std::memory_order_acquire);
-    return next_.compare_exchange_strong(now, now + 1, std::memory_order_relaxed);
+    std::uint32_t now = served_.load();
+    return next_.compare_exchange_strong(now, now + 1);
   }
+  /// Sequentially consistent, like the unlock: who leaves something to whoever has the turn, and
+  /// then finds it free, and who gives it back and then looks for what was left, do not both miss
+  /// the other.
+  bool is_free() const { return next_.load() == served_.load(); }
   void unlock() {
-    served_.fetch_add(1, std::memory_order_release);
+    served_.fetch_add(1);
     served_.notify_all();
   }
 

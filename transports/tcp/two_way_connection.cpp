@@ -22,6 +22,22 @@ constexpr int kSendsPerTurn = 4;
 
 }  // namespace
 
+/// A caller's turn to write to the socket. What is owed to the peer at its end is left to whoever
+/// looks after the socket, who has kept away meanwhile.
+class TwoWayConnection::CallersTurn {
+ public:
+  explicit CallersTurn(TwoWayConnection& of) : of_(of) { of_.send_turn_.lock(); }
+  ~CallersTurn() {
+    of_.send_turn_.unlock();
+    if (of_.owes_.load()) of_.progress_.look_again(of_);
+  }
+  CallersTurn(const CallersTurn&) = delete;
+  CallersTurn& operator=(const CallersTurn&) = delete;
+
+ private:
+  TwoWayConnection& of_;
+};
+
 void Offers::note(std::uint64_t number, std::weak_ptr<TwoWayConnection> connection) {
   const std::lock_guard lock(mutex_);
   std::erase_if(known_, [](const auto& one) { return one.second.expired(); });
@@ -86,9 +102,9 @@ bool TwoWayConnection::ready() {
       over_.store(true, std::memory_order_release);
       return false;
     }
-    if (answers() && role_.owes()) owes_.store(true, std::memory_order_relaxed);
+    if (answers() && role_.owes()) owes_.store(true);
   }
-  if (owes_.load(std::memory_order_relaxed)) answer_if_free();
+  if (owes_.load()) answer_if_free();
   return true;
 }
 
@@ -151,6 +167,7 @@ void TwoWayConnection::end(const FrameHeader& header) {
   if (std::exchange(takes_answer_, false)) return mute_ ? void() : request_.end(header);
   if (header.type == FrameType::kOffer) offers_.note(header.offset, weak_from_this());
   role_.sink().end(header);
+  if (header.type == FrameType::kOpen) opened_by_peer_.store(true, std::memory_order_relaxed);
 }
 
 std::string TwoWayConnection::how_it_ended() const {
@@ -174,8 +191,7 @@ bool TwoWayConnection::malformed(const Lock& lock, const std::string& complaint)
   return false;
 }
 
-/// A caller that has the turn answers before it gives the turn back, or leaves it to the next
-/// event.
+/// A caller that has the turn answers before giving it back, or has it done then.
 void TwoWayConnection::answer_if_free() {
   const std::unique_lock turn(send_turn_, std::try_to_lock);
   if (!turn.owns_lock()) return;
@@ -196,13 +212,13 @@ int TwoWayConnection::answer(int sends) {
 bool TwoWayConnection::fill_answers() {
   const Lock lock(mutex_);
   if (answers()) role_.fill(answers_);
-  if (answers_.empty()) owes_.store(false, std::memory_order_relaxed);
+  if (answers_.empty()) owes_.store(false);
   return !answers_.empty();
 }
 
 Status TwoWayConnection::send(PutFrames frames, const Operation& operation) {
   while (!frames.done()) {
-    const std::lock_guard turn(send_turn_);
+    const CallersTurn turn(*this);
     SendBatch batch;
     while (!batch.full() && !frames.done()) {
       const PutFrames::Frame frame = frames.next(++sequence_, kMaxPayloadBytes);
@@ -219,7 +235,7 @@ Status TwoWayConnection::send(PutFrames frames, const Operation& operation) {
 Status TwoWayConnection::send_request(FrameHeader header, std::span<std::byte> out,
                                       std::chrono::nanoseconds patience,
                                       const Operation& operation) {
-  const std::lock_guard turn(send_turn_);
+  const CallersTurn turn(*this);
   SendBatch batch;
   if (sequence_ == 0 && maker_ == Maker::kThisRank)
     batch.add({FrameType::kOffer, ++sequence_, 0, number_, 0}, {});
@@ -236,7 +252,7 @@ Status TwoWayConnection::send_request(FrameHeader header, std::span<std::byte> o
 }
 
 bool TwoWayConnection::say_bye(Deadline deadline) {
-  const std::lock_guard turn(send_turn_);
+  const CallersTurn turn(*this);
   SendBatch batch;
   batch.add({FrameType::kBye, ++sequence_, 0, 0, 0}, {});
   const int error = transmit_in_turn(batch, deadline.at() - Deadline::Clock::now());
@@ -248,7 +264,7 @@ bool TwoWayConnection::say_bye(Deadline deadline) {
 int TwoWayConnection::transmit_in_turn(SendBatch& batch, std::chrono::nanoseconds patience) {
   int error = transmit(answers_, patience);
   if (error == 0) error = transmit(batch, patience);
-  if (error == 0 && owes_.load(std::memory_order_relaxed)) error = answer(1);
+  if (error == 0 && owes_.load()) error = answer(1);
   return error;
 }
 
@@ -290,7 +306,7 @@ void TwoWayConnection::sending_failed(int error) {
 void TwoWayConnection::fall_silent(const Lock&) {
   if (std::exchange(mute_, true)) return;
   if (takes_answer_) reader_.divert(nowhere());
-  owes_.store(false, std::memory_order_relaxed);
+  owes_.store(false);
   ::shutdown(wire_.socket.get(), SHUT_WR);
 }
 

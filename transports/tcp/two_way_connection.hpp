@@ -73,13 +73,19 @@ class TwoWayConnection final : public Outgoing,
   void cut();
 
   std::size_t connections() override { return failed() ? 0 : 1; }
+  const Watched* source() const override {
+    return opened_by_peer_.load(std::memory_order_relaxed) ? this : nullptr;
+  }
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
-  bool wants_to_send() const override { return owes_.load(std::memory_order_relaxed); }
+  /// Not while a caller has the turn, who looks what is owed when giving it back.
+  bool wants_to_send() const override { return owes_.load() && send_turn_.is_free(); }
 
  private:
   std::string begin(const FrameHeader& header, std::byte*& place) override;
   void end(const FrameHeader& header) override;
+
+  class CallersTurn;
 
   bool receive(const Lock& lock);
   bool receive_once(const Lock& lock, bool& more);
@@ -128,7 +134,9 @@ class TwoWayConnection final : public Outgoing,
   std::vector<std::byte> nowhere_;  // for answers that nobody waits for any more
   bool arrives_ = false;            // an opener's frame has begun, and is not over or not noted
 
-  std::atomic<bool> owes_ = false;  // something to the peer as its owner: role_ or answers_
+  // Something to the peer as its owner: role_ or answers_. Sequentially consistent: see Turn.
+  std::atomic<bool> owes_ = false;
+  std::atomic<bool> opened_by_peer_ = false;
   std::atomic<bool> over_ = false;  // nobody looks after it any more
 };
 

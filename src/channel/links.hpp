@@ -3,9 +3,9 @@
 // is mapped, the sender stores into it; across a port the same words travel as one write.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "base/port.hpp"
@@ -226,7 +226,7 @@ class Links : public RankView {
     SegmentPut puts[2];
     std::size_t parts = 1;
     if (message_bytes <= LinkSlot::kShortBytes) {
-      std::memcpy(head.short_data, data, bytes);
+      std::copy_n(data, bytes, head.short_data);
       head_end += bytes;
     } else {
       puts[parts++] = {layout_.link_room(self, room), data, bytes};

@@ -82,6 +82,7 @@ bool Patience::over(Clock::time_point now, const std::uint64_t* word,
       record_failure(state_, WaitOutcome::kMismatch, peer_, target, seen);
       return true;
     }
+    if (state_.failed != 0) return true;  // while asking after the peer
   }
   if (now - start_ < std::chrono::nanoseconds(state_.timeout_ns)) return false;
   record_failure(state_, WaitOutcome::kTimeout, peer_, target, port::load_relaxed(word));

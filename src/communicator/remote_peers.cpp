@@ -98,8 +98,11 @@ void RemotePeers::fetch(int peer) noexcept {
       transport::Tcp::get(one.remote, 0, std::as_writable_bytes(std::span(words)));
   if (status.code() == Errc::kAborted) return;  // interrupted
   one.fetched = std::chrono::steady_clock::now();
-  // Stopped, or behind a cable that was pulled: the deadline of the wait is what ends it.
+  // Stopped, or behind a cable that was pulled: the deadline of the wait is what ends it, unless
+  // the peer has been asked in vain for as long. Then the connection is given up, and nothing more
+  // can come over it, also for a wait that has just begun because the last one's word did come.
   one.silent = gives_no_answer(status);
+  if (status.code() == Errc::kTimeout) record_failure(*waits_, WaitOutcome::kTimeout, peer, 0, 0);
   if (one.silent) return;
   std::uint64_t& started = one.header->lanes[kStarted].value;
   if (status.ok()) {

@@ -35,6 +35,20 @@ SLUICE_FN void send_ahead(std::uint64_t items, std::uint64_t ahead, Send send, R
   }
 }
 
+/// The same for `slices` slices to and from every other rank: send(to, slice), receive(from,
+/// slice), to the rank 1 behind and from the rank 1 before first, then those 2 away, and so on.
+template <class Fabric, class Send, class Receive>
+SLUICE_FN void send_pairwise_ahead(const Fabric& fabric, std::uint64_t slices, std::uint64_t ahead,
+                                   Send send, Receive receive) {
+  const auto distance = [=](std::uint64_t item) {
+    return 1 + static_cast<std::int32_t>(item / slices);
+  };
+  send_ahead(
+      slices * static_cast<std::uint64_t>(fabric.size() - 1), ahead,
+      [&](std::uint64_t item) { send(fabric.neighbour(distance(item)), item % slices); },
+      [&](std::uint64_t item) { receive(fabric.neighbour(-distance(item)), item % slices); });
+}
+
 /// The same for `slices` slices, each of which takes `steps` steps one after the other (around a
 /// ring, say): send(slice, step) may need what receive(slice, step - 1) brought, and nothing else.
 /// Slices come in groups of at most `under_way`; step after step, each slice of a group has its

@@ -21,19 +21,14 @@ SLUICE_FN void all_gather_pairwise(const Group& group, Fabric& fabric, const Mat
   const Range mine = a.blocks[fabric.rank()];
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
-  const std::uint64_t slices = a.blocks.slices(slice_bytes);
-  const auto peer = [&](std::uint64_t item, std::int32_t direction) {
-    return fabric.neighbour(direction * (1 + static_cast<std::int32_t>(item / slices)));
-  };
-  send_ahead(
-      slices * static_cast<std::uint64_t>(fabric.size() - 1), ahead.under_way,
-      [&](std::uint64_t item) {
-        const Range out = mine.slice(item % slices, slice_bytes);
-        fabric.send(group, peer(item, 1), a.input + (out.offset - mine.offset), out.bytes);
+  send_pairwise_ahead(
+      fabric, a.blocks.slices(slice_bytes), ahead.under_way,
+      [&](std::int32_t to, std::uint64_t k) {
+        const Range out = mine.slice(k, slice_bytes);
+        fabric.send(group, to, a.input + (out.offset - mine.offset), out.bytes);
       },
-      [&](std::uint64_t item) {
-        const std::int32_t from = peer(item, -1);
-        const Range in = a.blocks[from].slice(item % slices, slice_bytes);
+      [&](std::int32_t from, std::uint64_t k) {
+        const Range in = a.blocks[from].slice(k, slice_bytes);
         fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
       });
   copy(group, a.output + mine.offset, a.input, mine.bytes);

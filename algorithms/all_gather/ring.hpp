@@ -18,23 +18,25 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
                                const Arguments& a) {
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Range mine = a.blocks[fabric.rank()];
-  copy(group, a.output + mine.offset, a.input, mine.bytes);
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   const auto slice = [&](std::int32_t distance, std::uint64_t k) {
     return a.blocks[fabric.neighbour(distance)].slice(k, slice_bytes);
   };
-  if (p == 1) return;
-  send_slices_ahead(
-      a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), ahead.under_way,
-      [&](std::uint64_t k, std::int32_t step) {
-        const Range out = slice(-step, k);
-        fabric.send(group, right, a.output + out.offset, out.bytes);
-      },
-      [&](std::uint64_t k, std::int32_t step) {
-        const Range in = slice(-step - 1, k);
-        fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
-      });
+  if (p > 1)
+    send_slices_ahead(
+        a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), ahead.under_way,
+        [&](std::uint64_t k, std::int32_t step) {
+          const Range out = slice(-step, k);
+          const std::byte* data =
+              step == 0 ? a.input + (out.offset - mine.offset) : a.output + out.offset;
+          fabric.send(group, right, data, out.bytes);
+        },
+        [&](std::uint64_t k, std::int32_t step) {
+          const Range in = slice(-step - 1, k);
+          fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
+        });
+  copy(group, a.output + mine.offset, a.input, mine.bytes);
 }
 
 }  // namespace sluice

@@ -32,17 +32,20 @@ SLUICE_FN void all_reduce_recursive_doubling(const Group& group, Fabric& fabric,
       fabric.receive_copy(group, me + 1, output, piece.bytes);
       continue;
     }
-    if (shape.stands_for_two(me))
+    const std::byte* own = input;  // the sum so far
+    if (shape.stands_for_two(me)) {
       fabric.receive_reduce(group, math, me - 1, input, output, piece.bytes, false,
                             shape.core == 1);
-    else
-      copy(group, output, input, piece.bytes);
+      own = output;
+    }
     for (std::int32_t distance = 1; distance < shape.core; distance *= 2) {
       const std::int32_t other = shape.rank_at(shape.position(me) ^ distance);
-      fabric.send(group, other, output, piece.bytes);
-      fabric.receive_reduce(group, math, other, output, output, piece.bytes, me < other,
+      fabric.send(group, other, own, piece.bytes);
+      fabric.receive_reduce(group, math, other, own, output, piece.bytes, me < other,
                             distance * 2 == shape.core);
+      own = output;
     }
+    copy(group, output, own, piece.bytes);  // of a rank that is alone
     if (shape.stands_for_two(me)) fabric.send(group, me - 1, output, piece.bytes);
   }
 }

@@ -18,7 +18,6 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Math&,
                                    const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
-  copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   send_pairwise_ahead(
@@ -31,6 +30,7 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
         const Range in = a.blocks[from].slice(k, slice_bytes);
         fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
       });
+  copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
 }
 
 }  // namespace sluice

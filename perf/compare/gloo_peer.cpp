@@ -299,7 +299,7 @@ void measure_rank(const compare::Options& options, const std::string& store, Boa
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int status = 0;
   try {
-    if (!options.hosts.empty()) compare::enter_host(options.hosts, rank);
+    if (!options.hosts.empty()) compare::enter_host(options.hosts, rank, options.ranks);
     measure_rank(options, store, board, rank);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gloo_peer: rank %d: %s\n", rank, error.what());

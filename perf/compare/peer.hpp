@@ -88,15 +88,25 @@ inline Options parse_options(int argc, char** argv) {
   return options;
 }
 
+inline void allow_cores(const cpu_set_t& cores) {
+  if (sched_setaffinity(0, sizeof cores, &cores) != 0) std::perror("sched_setaffinity");
+}
+
 inline void pin_to_core(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   CPU_SET(core, &cores);
-  if (sched_setaffinity(0, sizeof cores, &cores) != 0) std::perror("sched_setaffinity");
+  allow_cores(cores);
 }
 
-/// Moves the calling process to a host of the set.
-inline void enter_host(const std::string& set, int host) {
+/// Moves the calling process to a host of the set of `hosts`; to its processors, too, as
+/// perf/hosts/namespaces deals them out.
+inline void enter_host(const std::string& set, int host, int hosts) {
+  const int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  for (int core = host; core < cores; core += hosts) CPU_SET(core, &own);
+  if (cores >= hosts) allow_cores(own);
   const std::string path = "/run/netns/" + set + "-" + std::to_string(host);
   const int space = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (space < 0 || setns(space, CLONE_NEWNET) != 0)

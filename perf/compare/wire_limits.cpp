@@ -138,7 +138,7 @@ void measure_end(End& end, int side, const compare::Options& options) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int status = 0;
   try {
-    compare::enter_host(options.hosts, 1);
+    compare::enter_host(options.hosts, 1, 2);
     End end(connected_socket());
     measure_end(end, 1, options);
   } catch (const std::exception& error) {
@@ -154,7 +154,7 @@ int main(int argc, char** argv) {
   try {
     const compare::Options options = compare::parse_options(argc, argv);
     if (options.hosts.empty()) throw std::invalid_argument("--hosts is needed");
-    compare::enter_host(options.hosts, 0);
+    compare::enter_host(options.hosts, 0, 2);
     const int listener = listening_socket();
     const pid_t other = fork();
     if (other < 0) throw std::runtime_error("fork failed");

@@ -11,9 +11,8 @@ inline void store_u32(std::byte* at, std::uint32_t value) {
 }
 
 inline std::uint32_t load_u32(const std::byte* at) {
-  std::uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value |= std::to_integer<std::uint32_t>(at[i]) << (8 * i);
-  return value;
+  const auto byte = [at](int i) { return std::to_integer<std::uint32_t>(at[i]) << (8 * i); };
+  return byte(0) | byte(1) | byte(2) | byte(3);  // one load, as compilers see in this form only
 }
 
 inline void store_u64(std::byte* at, std::uint64_t value) {

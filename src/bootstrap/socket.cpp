@@ -56,8 +56,14 @@ void tune_connection(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 25'000);
 }
 
-Fd make_socket(int family) {
-  return Fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+/// The congestion control is set before there is a connection: what one has begun to do for a
+/// connection, another that takes its place does not end. bbr's timers for each packet, say.
+Fd make_socket(int family, const std::string& congestion_control) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.valid() && !congestion_control.empty())
+    (void)::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, congestion_control.data(),
+                       static_cast<socklen_t>(congestion_control.size()));
+  return fd;
 }
 
 }  // namespace
@@ -86,8 +92,8 @@ void Fd::reset() {
   ::close(fd);
 }
 
-OpenResult listen_on(const Address& address) {
-  Fd fd = make_socket(address.family);
+OpenResult listen_on(const Address& address, const std::string& congestion_control) {
+  Fd fd = make_socket(address.family, congestion_control);
   if (!fd.valid()) return {Fd(), errno};
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   sockaddr_storage storage;
@@ -98,8 +104,9 @@ OpenResult listen_on(const Address& address) {
   return {std::move(fd), 0};
 }
 
-OpenResult start_connecting(const Address& address, const Address* from) {
-  Fd fd = make_socket(address.family);
+OpenResult start_connecting(const Address& address, const Address* from,
+                            const std::string& congestion_control) {
+  Fd fd = make_socket(address.family, congestion_control);
   if (!fd.valid()) return {Fd(), errno};
   tune_connection(fd.get());
   sockaddr_storage storage;
@@ -124,8 +131,9 @@ int connection_error(const Fd& socket) {
   return error;
 }
 
-OpenResult connect_to(const Address& address, Deadline deadline, const Address* from) {
-  OpenResult opened = start_connecting(address, from);
+OpenResult connect_to(const Address& address, Deadline deadline, const Address* from,
+                      const std::string& congestion_control) {
+  OpenResult opened = start_connecting(address, from, congestion_control);
   if (!opened.fd.valid()) return opened;
   opened.error = wait_until_ready(opened.fd, POLLOUT, deadline);
   if (opened.error == 0) opened.error = connection_error(opened.fd);

@@ -44,12 +44,15 @@ struct OpenResult {
   int error = 0;  // errno when the descriptor is not valid
 };
 
-/// Port 0 takes a free one. Tell the port with local_address().
-OpenResult listen_on(const Address& address);
+/// Port 0 takes a free one. Tell the port with local_address(). `congestion_control`: of the
+/// connections that come, where the system has it and lets us; empty: the system's default.
+OpenResult listen_on(const Address& address, const std::string& congestion_control = {});
 /// `from`: the local end, if it matters; its port does not count.
-OpenResult connect_to(const Address& address, Deadline deadline, const Address* from = nullptr);
+OpenResult connect_to(const Address& address, Deadline deadline, const Address* from = nullptr,
+                      const std::string& congestion_control = {});
 /// The same without waiting: ready for POLLOUT once connection_error() says what has come of it.
-OpenResult start_connecting(const Address& address, const Address* from = nullptr);
+OpenResult start_connecting(const Address& address, const Address* from = nullptr,
+                            const std::string& congestion_control = {});
 /// 0 or an errno.
 int connection_error(const Fd& socket);
 /// EAGAIN when nobody is waiting.

@@ -123,20 +123,28 @@ Received receive_records(Wire& wire, FrameReader& reader) {
   return Received::kMalformed;
 }
 
+/// The first bytes to `first`, the rest to `second`.
+ssize_t receive_at(const bootstrap::Fd& socket, std::span<std::byte> first,
+                   std::span<std::byte> second) {
+  if (first.empty()) return ::recv(socket.get(), second.data(), second.size(), MSG_DONTWAIT);
+  std::array<iovec, 2> parts{iovec{first.data(), first.size()},
+                             iovec{second.data(), second.size()}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return ::recvmsg(socket.get(), &message, MSG_DONTWAIT);
+}
+
 }  // namespace
 
 Received receive_some(Wire& wire, FrameReader& reader) {
   if (wire.encryption) return receive_records(wire, reader);
-  // Room for small frames with their payload. Behind a large payload only for the next header, so
-  // that the payload after it, too, goes straight to its place.
+  // Room for small frames with their payload. Behind a large payload only for two signals and the
+  // next header, so that the payload after it, too, goes straight to its place.
   std::array<std::byte, 4096> near;
   const std::span<std::byte> place = reader.place();
-  const std::size_t near_bytes = place.size() > near.size() ? kHeaderBytes : near.size();
-  std::array<iovec, 2> parts{iovec{place.data(), place.size()}, iovec{near.data(), near_bytes}};
-  msghdr message{};
-  message.msg_iov = parts.data();
-  message.msg_iovlen = parts.size();
-  const ssize_t received = ::recvmsg(wire.socket.get(), &message, MSG_DONTWAIT);
+  const std::size_t near_bytes = place.size() > near.size() ? 3 * kHeaderBytes : near.size();
+  const ssize_t received = receive_at(wire.socket, place, std::span(near).first(near_bytes));
   if (received <= 0) return nothing_received(received);
   const auto bytes = static_cast<std::size_t>(received);
   const std::size_t placed = std::min(bytes, place.size());

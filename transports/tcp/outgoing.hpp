@@ -43,7 +43,7 @@ class Outgoing {
   /// Over how many connections it sends now.
   virtual std::size_t connections() = 0;
   /// The connection over which the peer's own puts come, if it is the same; else null.
-  virtual const Watched* source() const { return nullptr; }
+  virtual Watched* source() { return nullptr; }
   /// Ends calls that wait for the peer, and all later ones: kAborted. Any thread, at any time.
   void give_up() noexcept;
   /// Says goodbye, if there is room for it in time; from here every call fails.

@@ -84,6 +84,7 @@ Status OutgoingRails::wait_for_room(Lock& lock, const Operation& operation) {
 
 /// False: the deadline has passed without any.
 bool OutgoingRails::wait_for_news(Lock& lock, Deadline deadline) {
+  setup_.progress->hand_over();
   return changed_.wait_until(lock, deadline.at(),
                              [this, before = news_] { return failed() || news_ != before; });
 }
@@ -110,6 +111,7 @@ Status OutgoingRails::send_request(FrameHeader header, std::span<std::byte> out,
   request_lost_ = false;
   way->ask(header, request_);
   pump(lock);
+  setup_.progress->hand_over();  // the caller waits for the answer now
   return {};
 }
 

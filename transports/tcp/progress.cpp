@@ -1,7 +1,5 @@
 #include "transports/tcp/progress.hpp"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -14,7 +12,7 @@ namespace {
 constexpr std::uint64_t kWakeId = 0;
 // How long after a poll the thread still leaves the sockets alone: a rank that polls does so every
 // few microseconds, and what comes between two of its calls may lie this long.
-constexpr std::chrono::milliseconds kAttendance{1};
+constexpr std::chrono::milliseconds kAttendance{5};
 // Who waits for one looks at the others every so many times: about every 3 us.
 constexpr unsigned kPollsForAll = 8;
 
@@ -50,30 +48,33 @@ Progress::~Progress() {
   }
   stopping_.store(true);
   bootstrap::signal_wake_event(wake_);
+  hand_over();
   thread_.join();
 }
 
 Status Progress::watch(std::shared_ptr<Watched> one) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t id = one->id_ = ++last_id_;
-  const bool sending = one->wants_to_send();
-  if (const int error = control(epoll_, EPOLL_CTL_ADD, one->descriptor(), id, sending))
+  one->sending_ = one->wants_to_send();
+  one->watched_ = true;
+  if (const int error = control(epoll_, EPOLL_CTL_ADD, one->descriptor(), id, one->sending_)) {
+    one->watched_ = false;
     return fail_os("epoll_ctl failed", "tcp: a connection cannot be watched", error);
-  entries_.emplace(id, Entry{std::move(one), sending});
+  }
+  watched_.emplace(id, std::move(one));
   return {};
 }
 
-void Progress::look_again(const Watched& one) {
+void Progress::look_again(Watched& one) {
   const std::lock_guard lock(mutex_);
-  for (auto& [id, entry] : entries_)
-    if (entry.watched.get() == &one) return update(id, entry);
+  if (one.watched_) update(one);
 }
 
 /// Under mutex_, so that the last who asks is the last who tells the kernel.
-void Progress::update(std::uint64_t id, Entry& entry) {
-  const bool sending = entry.watched->wants_to_send();
-  if (sending != std::exchange(entry.sending, sending))
-    control(epoll_, EPOLL_CTL_MOD, entry.watched->descriptor(), id, sending);
+void Progress::update(Watched& one) {
+  const bool sending = one.wants_to_send();
+  if (sending != one.sending_.exchange(sending))
+    control(epoll_, EPOLL_CTL_MOD, one.descriptor(), one.id_, sending);
 }
 
 void Progress::run() {
@@ -88,21 +89,27 @@ void Progress::run() {
 }
 
 bool Progress::keep_away() {
-  const Clock::duration left{attended_until_.load(std::memory_order_relaxed) -
-                             Clock::now().time_since_epoch().count()};
-  if (left <= Clock::duration::zero()) return false;
-  pollfd wake{wake_.get(), POLLIN, 0};
-  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left);
-  ::poll(&wake, 1, static_cast<int>(milliseconds.count()));
+  std::unique_lock lock(away_mutex_);
+  const Clock::time_point until{Clock::duration(attended_until_.load())};
+  if (Clock::now() >= until) return false;
+  handed_over_.wait_until(lock, until,
+                          [this] { return attended_until_.load() == 0 || stopping_.load(); });
   return true;
 }
 
-void Progress::poll(std::chrono::milliseconds patience, const Watched* awaited) {
+void Progress::hand_over() {
+  attended_until_.store(0);
+  // Either the thread has not looked yet, or it sleeps by now and hears the notice.
+  { const std::lock_guard lock(away_mutex_); }
+  handed_over_.notify_one();
+}
+
+void Progress::poll(std::chrono::milliseconds patience, Watched* awaited) {
   const std::unique_lock turn(serving_, std::try_to_lock);
   if (!turn.owns_lock()) return;
+  if (awaited != nullptr && patience.count() == 0 && polls_++ % kPollsForAll != 0)
+    return awaited->watched_.load(std::memory_order_relaxed) ? serve(*awaited) : void();
   attend(patience);
-  if (awaited != nullptr && patience.count() == 0 && ++polls_ % kPollsForAll != 0)
-    return serve(awaited->id_);
   Events events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                  static_cast<int>(patience.count()));
@@ -117,27 +124,27 @@ void Progress::attend(std::chrono::milliseconds patience) {
 
 /// Under serving_. A connection may have been served, or be over, since the event: both do no harm.
 void Progress::serve(const Events& events, int count) {
-  for (int i = 0; i < count; ++i) {
-    const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
-    if (id != kWakeId) serve(id);
-  }
+  for (int i = 0; i < count; ++i)
+    if (const auto one = find(events[static_cast<std::size_t>(i)].data.u64)) serve(*one);
 }
 
-void Progress::serve(std::uint64_t id) {
-  Entry* entry = nullptr;
-  {
-    // Only who serves erases, and insertions leave the entry where it is.
-    const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
-    entry = &found->second;
-  }
-  Watched& watched = *entry->watched;
-  const bool goes_on = watched.ready();
+/// Null for the wake event, and for one that is over.
+std::shared_ptr<Watched> Progress::find(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
-  if (goes_on) return update(id, *entry);
-  control(epoll_, EPOLL_CTL_DEL, watched.descriptor(), id, false);
-  entries_.erase(id);
+  const auto found = watched_.find(id);
+  return found == watched_.end() ? nullptr : found->second;
+}
+
+void Progress::serve(Watched& one) {
+  const bool goes_on = one.ready();
+  // Where it did not wait for room and does not, there is nothing to tell: most of the time. If
+  // somebody is just telling the kernel that it does, room is reported once in vain.
+  if (goes_on && !one.wants_to_send() && !one.sending_) return;
+  const std::lock_guard lock(mutex_);
+  if (goes_on) return update(one);
+  one.watched_ = false;
+  control(epoll_, EPOLL_CTL_DEL, one.descriptor(), one.id_, false);
+  watched_.erase(one.id_);
 }
 
 }  // namespace sluice::transport::tcp

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,7 +33,9 @@ class Watched {
 
  private:
   friend class Progress;
-  std::uint64_t id_ = 0;  // the number that epoll reports, once it is watched
+  std::uint64_t id_ = 0;               // the number that epoll reports, once it is watched
+  std::atomic<bool> watched_ = false;  // until its ready() has returned false
+  std::atomic<bool> sending_ = false;  // epoll is to report room to send; written under mutex_
 };
 
 class Progress {
@@ -51,21 +54,19 @@ class Progress {
 
   /// Asks whether `one` waits for room: where that may change outside of ready(). Any thread; then
   /// wants_to_send() is called by any, too.
-  void look_again(const Watched& one);
+  void look_again(Watched& one);
 
   /// Serves what has come, or what comes within `patience`. For a thread that waits for what a peer
   /// is to send and calls this again and again; the transport's own thread keeps away meanwhile,
   /// and kAttendance longer. Any thread; while another one is at it, this returns at once.
   /// `awaited`: without patience most calls only look at this one, which saves asking which have
   /// something.
-  void poll(std::chrono::milliseconds patience, const Watched* awaited = nullptr);
+  void poll(std::chrono::milliseconds patience, Watched* awaited = nullptr);
+
+  /// Before a thread that may have polled sleeps: the transport's thread takes over at once.
+  void hand_over();
 
  private:
-  struct Entry {
-    std::shared_ptr<Watched> watched;
-    bool sending = false;
-  };
-
   using Clock = std::chrono::steady_clock;
   using Events = std::array<epoll_event, 64>;
 
@@ -75,19 +76,22 @@ class Progress {
   bool keep_away();
   void attend(std::chrono::milliseconds patience);
   void serve(const Events& events, int count);
-  void serve(std::uint64_t id);
-  void update(std::uint64_t id, Entry& entry);
+  std::shared_ptr<Watched> find(std::uint64_t id);
+  void serve(Watched& one);
+  void update(Watched& one);
 
   bootstrap::Fd epoll_;
   bootstrap::Fd wake_;
   const unsigned generation_ = bootstrap::fork_generation();
   std::atomic<bool> stopping_ = false;
-  std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll
-  std::mutex serving_;                          // held by whoever calls ready()
-  unsigned polls_ = 0;                          // without patience for one; under serving_
+  std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll; 0: by none
+  std::mutex away_mutex_;                       // of the thread's keeping away
+  std::condition_variable handed_over_;
+  std::mutex serving_;  // held by whoever calls ready()
+  unsigned polls_ = 0;  // without patience for one; under serving_
   std::mutex mutex_;
-  std::map<std::uint64_t, Entry> entries_;  // by the number that epoll reports
-  std::uint64_t last_id_ = 0;               // 0 is the wake event
+  std::map<std::uint64_t, std::shared_ptr<Watched>> watched_;  // by the number that epoll reports
+  std::uint64_t last_id_ = 0;                                  // 0 is the wake event
   std::thread thread_;
 };
 

@@ -9,7 +9,6 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
-#include "transports/tcp/congestion.hpp"
 #include "transports/tcp/outgoing_rails.hpp"
 
 namespace sluice::transport::tcp {
@@ -90,10 +89,10 @@ Status OutgoingRails::begin_upkeep() {
 
 /// Null: `error` says why.
 std::shared_ptr<Rail> OutgoingRails::start_joining(Slot& slot, int& error) {
-  bootstrap::OpenResult opened = bootstrap::start_connecting(slot.pair.to, &slot.pair.from);
+  bootstrap::OpenResult opened =
+      bootstrap::start_connecting(slot.pair.to, &slot.pair.from, setup_.congestion_control);
   error = opened.error;
   if (!opened.fd.valid()) return nullptr;
-  choose_congestion_control(opened.fd, setup_.congestion_control);
   RailJoin::Ticket ticket = ticket_;
   ticket.rail = static_cast<std::uint64_t>(&slot - slots_.data());
   return std::make_shared<Rail>(std::move(opened.fd), slot.name(), ticket, weak_from_this());

@@ -8,13 +8,26 @@
 namespace sluice::transport::tcp {
 
 void SendBatch::add(const FrameHeader& header, std::span<const std::byte> payload) {
-  HeaderBytes& bytes = headers_[frames_++];
-  bytes = encode(header);
-  iovecs_[parts_++] = {bytes.data(), bytes.size()};
-  unsent_bytes_ += bytes.size() + payload.size();
-  if (payload.empty()) return;
-  iovecs_[parts_++] = {const_cast<std::byte*>(payload.data()), payload.size()};
+  ++frames_;
+  unsent_bytes_ += kHeaderBytes + payload.size();
   payload_bytes_ += payload.size();
+  add_copy(encode(header));
+  if (payload.empty()) return;
+  if (payload.size() <= kCopiedPayloadBytes) return add_copy(payload);
+  iovecs_[parts_++] = {const_cast<std::byte*>(payload.data()), payload.size()};
+}
+
+/// Behind what was copied last, if that is the last part.
+void SendBatch::add_copy(std::span<const std::byte> bytes) {
+  std::byte* const place = copied_.data() + copied_bytes_;
+  std::copy(bytes.begin(), bytes.end(), place);
+  copied_bytes_ += bytes.size();
+  if (parts_ > first_) {
+    iovec& last = iovecs_[parts_ - 1];
+    if (static_cast<std::byte*>(last.iov_base) + last.iov_len == place)
+      return void(last.iov_len += bytes.size());
+  }
+  iovecs_[parts_++] = {place, bytes.size()};
 }
 
 int SendBatch::send_some(Wire& wire) {
@@ -23,7 +36,11 @@ int SendBatch::send_some(Wire& wire) {
   message.msg_iov = iovecs_.data() + first_;
   message.msg_iovlen = parts_ - first_;
   for (;;) {
-    const ssize_t count = ::sendmsg(wire.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT, socket = wire.socket.get();
+    const iovec& part = iovecs_[first_];
+    const ssize_t count = message.msg_iovlen == 1
+                              ? ::send(socket, part.iov_base, part.iov_len, flags)
+                              : ::sendmsg(socket, &message, flags);
     if (count >= 0) {
       sent(static_cast<std::size_t>(count));
       return 0;
@@ -55,7 +72,7 @@ void SendBatch::sent(std::size_t bytes) {
     if (part.iov_len == 0) ++first_;
   }
   // All gone: the room can be used again.
-  if (empty()) frames_ = parts_ = first_ = payload_bytes_ = 0;
+  if (empty()) frames_ = copied_bytes_ = parts_ = first_ = payload_bytes_ = 0;
 }
 
 }  // namespace sluice::transport::tcp

@@ -13,10 +13,13 @@
 
 namespace sluice::transport::tcp {
 
-/// Headers are copied, payloads only pointed to: they must stay until empty().
+/// Headers and small payloads are copied, one behind the other; large payloads are only pointed to:
+/// they must stay until empty().
 class SendBatch {
  public:
   static constexpr std::size_t kMaxFrames = 64;
+  /// To copy so much costs less than to have the kernel collect it.
+  static constexpr std::size_t kCopiedPayloadBytes = 256;
   /// No frame is added to this much payload: what one turn sends is bounded.
   static constexpr std::uint64_t kFullBytes = std::uint64_t{1} << 20;
 
@@ -34,12 +37,14 @@ class SendBatch {
   int send_some(Wire& wire);
 
  private:
+  void add_copy(std::span<const std::byte> bytes);
   int send_sealed(Wire& wire);
   void sent(std::size_t bytes);
 
-  std::array<HeaderBytes, kMaxFrames> headers_;
+  std::array<std::byte, kMaxFrames*(kHeaderBytes + kCopiedPayloadBytes)> copied_;
   std::array<iovec, 2 * kMaxFrames> iovecs_;
   std::size_t frames_ = 0;
+  std::size_t copied_bytes_ = 0;
   std::size_t parts_ = 0;
   std::size_t first_ = 0;  // the first part that is not sent altogether
   std::uint64_t payload_bytes_ = 0;

@@ -15,7 +15,6 @@
 #include "bootstrap/little_endian.hpp"
 #include "transports/tcp/arrivals.hpp"
 #include "transports/tcp/blob.hpp"
-#include "transports/tcp/congestion.hpp"
 #include "transports/tcp/handshake.hpp"
 #include "transports/tcp/outgoing_rails.hpp"
 #include "transports/tcp/progress.hpp"
@@ -132,7 +131,7 @@ Result<std::vector<Fd>> Tcp::State::listen() {
                   fmt::format("tcp: peers cannot connect to {}: expected the address of an "
                               "interface, and none that is link-local",
                               address.text()));
-    bootstrap::OpenResult opened = bootstrap::listen_on(address);
+    bootstrap::OpenResult opened = bootstrap::listen_on(address, options.congestion_control);
     if (!opened.fd.valid())
       return fail_os("cannot listen", fmt::format("tcp: listening on {}", address.text()),
                      opened.error);
@@ -146,7 +145,6 @@ Result<std::vector<Fd>> Tcp::State::listen() {
 Status Tcp::State::receive_strangers(std::vector<Fd> listeners) {
   // Runs on the progress thread, also while `progress` is being taken down.
   auto admit = [this, thread = progress.get()](tcp::Wire wire, const Address& peer) {
-    tcp::choose_congestion_control(wire.socket, options.congestion_control);
     auto connection = std::make_shared<tcp::TwoWayConnection>(
         std::move(wire), peer, tcp::TwoWayConnection::Maker::kPeer, connection_setup(*thread));
     // Refused by the system: logged, and the connection closes.
@@ -279,13 +277,12 @@ Result<std::shared_ptr<tcp::Outgoing>> Tcp::State::connect_once(
         (deadline.at() - Deadline::Clock::now()) / static_cast<long>(place.addresses.size() - i);
     const Deadline by = Deadline::after(share);
     const bool paired = !pairs.empty() && pairs[0].to.text() == address.text();
-    bootstrap::OpenResult opened =
-        bootstrap::connect_to(address, by, paired ? &pairs[0].from : nullptr);
+    bootstrap::OpenResult opened = bootstrap::connect_to(
+        address, by, paired ? &pairs[0].from : nullptr, options.congestion_control);
     tcp::Proof proof{opened.error == ETIMEDOUT ? Errc::kTimeout : Errc::kRemoteError,
                      std::strerror(opened.error)};
     if (opened.fd.valid()) proof = tcp::prove_as_opener(opened.fd, terms, by);
     if (proof.code == Errc::kOk) {
-      tcp::choose_congestion_control(opened.fd, options.congestion_control);
       auto connection = std::make_shared<tcp::TwoWayConnection>(
           tcp::Wire{std::move(opened.fd), std::move(proof.encryption)}, address,
           tcp::TwoWayConnection::Maker::kThisRank, connection_setup(*progress));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -245,10 +246,12 @@ Status TwoWayConnection::send_request(FrameHeader header, std::span<std::byte> o
     request_.start(header, out);
   }
   batch.add(header, {});
-  const int error = transmit_in_turn(batch, patience);
-  if (error == 0) return {};
-  sending_failed(error);
-  return report(operation);
+  if (const int error = transmit_in_turn(batch, patience)) {
+    sending_failed(error);
+    return report(operation);
+  }
+  progress_.hand_over();  // the caller waits for the answer now
+  return {};
 }
 
 bool TwoWayConnection::say_bye(Deadline deadline) {
@@ -273,9 +276,10 @@ int TwoWayConnection::transmit(SendBatch& batch, std::chrono::nanoseconds patien
   while (!batch.empty()) {
     int error = batch.send_some(wire_);
     if (error == EAGAIN) error = transmit_and_receive(batch);
-    // The progress thread receives from here on.
-    if (error == EAGAIN)
+    if (error == EAGAIN) {
+      progress_.hand_over();
       error = bootstrap::wait_until_ready(wire_.socket, POLLOUT, Deadline::after(patience));
+    }
     if (error != 0) return error;
   }
   return 0;
@@ -288,6 +292,7 @@ int TwoWayConnection::transmit_and_receive(SendBatch& batch) {
   for (const Deadline end = Deadline::after(Progress::kPollingTime);
        error == EAGAIN && !failed() && !end.passed();) {
     progress_.poll({});
+    sched_yield();  // to the peer, if it shares the core
     error = batch.send_some(wire_);
   }
   return error;

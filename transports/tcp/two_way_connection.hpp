@@ -73,7 +73,7 @@ class TwoWayConnection final : public Outgoing,
   void cut();
 
   std::size_t connections() override { return failed() ? 0 : 1; }
-  const Watched* source() const override {
+  Watched* source() override {
     return opened_by_peer_.load(std::memory_order_relaxed) ? this : nullptr;
   }
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "algorithms/all_gather/bruck.hpp"
 #include "algorithms/all_gather/direct.hpp"
 #include "algorithms/all_gather/hierarchical.hpp"
 #include "algorithms/all_gather/packet.hpp"
@@ -119,6 +120,8 @@ constexpr double rank_by_rank(M m, double p, double n, double at_once) { const d
 constexpr double pairwise(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, p / m.hosts) : links_all(m, p, n); }
 // Of messages that go one behind the other, all but the first cost the kernel's work: about half of their latency.
 constexpr double pairwise_ahead(M m, double p, double n) { return pairwise(m, p, n) - (m.hosts > 1 ? (p - p / m.hosts - 1) * 0.5 * m.across(0) : 0); }
+// The steps' messages add up to those of a ring; the copies are of what lies in cache.
+constexpr double bruck(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, 0, 0) + link_step(m, (p - 1) * n, 2 * p * n, p / m.hosts) - link_step(m, 0, 0) + m.pass(2 * p * n, 2 * p * n); }
 constexpr double linear(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, 1) : links_all(m, p, n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 // Half a pass: the block is read once for both its places.
@@ -169,6 +172,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllGather, "direct", Needs::kReach, kAnySize, all_gather_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches the others' inputs: one copy"},
   {Collective::kAllGather, "ring", Needs::kLinks, kAnySize, all_gather_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "pass on what came last, around a ring"},
   {Collective::kAllGather, "pairwise", Needs::kLinks, kPairwiseGatherBytes, all_gather_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "everybody sends everybody its block"},
+  {Collective::kAllGather, "bruck", Needs::kLinks, kAnySize, all_gather_bruck<G, F, A>, cost::bruck, "log2 p alpha + (p-1) n beta", "hand on all that is known, to ranks 1, 2, 4, ... away"},
   {Collective::kAllGather, "hierarchical", Needs::kEvenHosts, kAnySize, all_gather_hierarchical<G, F, A>, cost::hierarchical_all_gather, "(h-1) (alpha + p/h n beta)", "all-gather across the hosts, then within each"},
 
   {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_down, "alpha + n beta", "the root shows everybody its data in packets"},

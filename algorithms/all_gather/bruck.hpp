@@ -1,0 +1,56 @@
+// All-gather by Bruck's algorithm: with each step a rank knows twice as many blocks. It hands all
+// that it has to the rank 1, 2, 4, ... before, and gets as many from the one as far behind.
+//
+//   blocks that rank 0 of 5 has:  0 | 0 1 | 0 1 2 3 | 0 1 2 3 4
+//
+// Cost: ceil(log2 p) alpha + (p - 1) n beta, and a copy of everything into its order. Fewest
+// messages: for small blocks, and for ranks that share cores, where each message costs all of them
+// time. Needs: links; blocks of one length.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "algorithms/arguments.hpp"
+#include "channel/copy.hpp"
+#include "channel/thread_group.hpp"
+
+namespace sluice {
+
+/// The part of every block that one message can carry for all ranks. What has come lies in the
+/// scratch: this rank's block, then that of the rank behind, ...
+template <ThreadGroup Group, class Fabric>
+SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const Blocks& blocks,
+                                      const std::byte* own, std::byte* output) {
+  const std::int32_t p = fabric.size();
+  const std::uint64_t n = blocks.largest();
+  std::byte* const known = fabric.piece_scratch();
+  copy(group, known, own, n);
+  group.sync();
+  for (std::int32_t have = 1; have < p; have *= 2) {
+    const auto wanted = static_cast<std::uint64_t>(have < p - have ? have : p - have);
+    std::byte* const news = known + static_cast<std::uint64_t>(have) * n;
+    fabric.send(group, fabric.neighbour(-have), known, wanted * n);
+    fabric.receive_copy(group, fabric.neighbour(have), news, wanted * n);
+  }
+  for (std::int32_t i = 0; i < p; ++i) {
+    const std::byte* const block = known + static_cast<std::uint64_t>(i) * n;
+    copy(group, output + blocks[fabric.neighbour(i)].offset, block, n);
+  }
+  group.sync();
+}
+
+template <ThreadGroup Group, class Fabric, class Math>
+SLUICE_FN void all_gather_bruck(const Group& group, Fabric& fabric, const Math&,
+                                const Arguments& a) {
+  const Range mine = a.blocks[fabric.rank()];
+  const std::uint64_t share = fabric.piece_bytes() / static_cast<std::uint64_t>(fabric.size());
+  const std::uint64_t slice_bytes = share == 0 ? 1 : share;
+  for (std::uint64_t k = 0; k < a.blocks.slices(slice_bytes); ++k) {
+    const Blocks blocks = a.blocks.sliced(k, slice_bytes);
+    const std::byte* own = a.input + (blocks[fabric.rank()].offset - mine.offset);
+    all_gather_bruck_slice(group, fabric, blocks, own, a.output);
+  }
+}
+
+}  // namespace sluice

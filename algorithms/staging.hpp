@@ -54,7 +54,7 @@ SLUICE_FN std::byte* staged_part(const Fabric& fabric, std::int32_t owner, std::
 template <ThreadGroup Group, class Fabric>
 SLUICE_FN void hand_over(const Group& group, Fabric& fabric, const Blocks& blocks,
                          const std::byte* input, const Slices& slices, std::uint64_t k) {
-  fabric.wait_slot_free(group, k);
+  if (!fabric.wait_slot_free(group, k)) return;
   for (std::int32_t i = 1; i < fabric.size(); ++i) {
     const std::int32_t reader = fabric.neighbour(i);
     const Range range = blocks[reader].slice(k, slices.bytes);
@@ -64,18 +64,17 @@ SLUICE_FN void hand_over(const Group& group, Fabric& fabric, const Blocks& block
   fabric.publish(group, kInputs, k + 1);
 }
 
-/// Waits for what hand_over() staged for this rank. Slice `k` of its block, by rank: from `input`
-/// and from the peers' stages.
+/// Waits for what hand_over() staged for this rank, and makes it the fabric's sources: slice `k` of
+/// its block, by rank, from `input` and from the peers' stages.
 template <ThreadGroup Group, class Fabric>
-SLUICE_FN const void** handed_over(const Group& group, Fabric& fabric, const std::byte* input,
-                                   const Range& range, const Slices& slices, std::uint64_t k) {
+SLUICE_FN void await_handed_over(const Group& group, Fabric& fabric, const std::byte* input,
+                                 const Range& range, const Slices& slices, std::uint64_t k) {
   const std::int32_t me = fabric.rank();
-  const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < fabric.size(); ++r) {
     fabric.wait_for(group, r, kInputs, k + 1);
-    sources[r] = r == me ? input + range.offset : staged_part(fabric, r, k, me, slices);
+    fabric.set_source(group, r,
+                      r == me ? input + range.offset : staged_part(fabric, r, k, me, slices));
   }
-  return sources;
 }
 
 /// Copies slice `k` of each peer's block of the result from where that peer staged it, as its own
@@ -87,7 +86,7 @@ SLUICE_FN void collect(const Group& group, Fabric& fabric, const Blocks& blocks,
     const std::int32_t r = fabric.neighbour(i);
     const Range range = blocks[r].slice(k, slices.bytes);
     fabric.wait_for(group, r, kResults, k + 1);
-    if (!fabric.failed())
+    if (!fabric.failed(group))
       copy(group, output + range.offset, staged_part(fabric, r, k, r, slices), range.bytes,
            streaming);
   }

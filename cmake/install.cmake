@@ -10,7 +10,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sluice DESTINATION ${CMAKE_INSTA
 # <sluice/channel.hpp> is a template library: these are the headers behind it.
 set(sluice_impl_dir ${CMAKE_INSTALL_INCLUDEDIR}/sluice/impl)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/channel DESTINATION ${sluice_impl_dir} FILES_MATCHING PATTERN *.hpp)
-foreach(header IN ITEMS base/port.hpp base/deadline.hpp compute/reduce.hpp)
+foreach(header IN ITEMS base/port.hpp base/deadline.hpp
+    compute/reduce.hpp compute/element.hpp compute/scalar.hpp compute/small_float.hpp)
   cmake_path(GET header PARENT_PATH folder)
   install(FILES ${PROJECT_SOURCE_DIR}/src/${header} DESTINATION ${sluice_impl_dir}/${folder} OPTIONAL)
 endforeach()

@@ -22,7 +22,7 @@ SLUICE_FN void all_gather_packet(const Group& group, Fabric& fabric, const Math&
   for (std::int32_t i = 1; i < p; ++i) {
     const std::int32_t r = fabric.neighbour(i);
     const std::byte* block = fabric.receive_broadcast_packets(group, r, a.blocks[r].bytes);
-    if (!fabric.failed()) copy(group, a.output + a.blocks[r].offset, block, a.blocks[r].bytes);
+    if (!fabric.failed(group)) copy(group, a.output + a.blocks[r].offset, block, a.blocks[r].bytes);
   }
 }
 

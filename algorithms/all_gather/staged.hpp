@@ -26,7 +26,7 @@ SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math&
   pipeline(
       slices.count,
       [&](std::uint64_t k) {  // stage, and put into place here, in one pass
-        fabric.wait_slot_free(group, k);
+        if (!fabric.wait_slot_free(group, k)) return;
         const Range range = a.blocks[me].slice(k, slices.bytes);
         const void* from[1] = {a.input + (range.offset - a.blocks[me].offset)};
         void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
@@ -41,7 +41,7 @@ SLUICE_FN void all_gather_staged(const Group& group, Fabric& fabric, const Math&
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slices.bytes);
           fabric.wait_for(group, r, kInputs, k + 1);
-          if (!fabric.failed())
+          if (!fabric.failed(group))
             copy(group, a.output + range.offset, fabric.slot(r, k), range.bytes, streaming);
         }
         fabric.publish(group, kConsumed, k + 1);

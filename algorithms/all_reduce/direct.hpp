@@ -22,15 +22,16 @@ SLUICE_FN void all_reduce_direct(const Group& group, Fabric& fabric, const Math&
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const Range mine = blocks[me];
-  const void** sources = fabric.sources();
-  void** outputs = fabric.destinations();
   for (std::int32_t r = 0; r < p; ++r) {
-    sources[r] = (r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput)) + mine.offset;
-    outputs[r] = (r == me ? a.output : fabric.exposed(r, PeerBuffer::kOutput)) + mine.offset;
+    const std::byte* input = r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput);
+    std::byte* output = r == me ? a.output : fabric.exposed(r, PeerBuffer::kOutput);
+    fabric.set_source(group, r, input + mine.offset);
+    fabric.set_destination(group, r, output + mine.offset);
   }
+  group.sync();
   const unsigned streaming = fabric.streaming(a.bytes()) ? ~0u : 0u;
-  math.reduce(group, outputs, static_cast<unsigned>(p), sources, static_cast<unsigned>(p),
-              mine.bytes, true, streaming);
+  math.reduce(group, fabric.destinations(), static_cast<unsigned>(p), fabric.sources(),
+              static_cast<unsigned>(p), mine.bytes, true, streaming);
   fabric.close_exposure(group);
 }
 

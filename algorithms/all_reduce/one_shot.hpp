@@ -25,17 +25,17 @@ SLUICE_FN void all_reduce_one_shot(const Group& group, Fabric& fabric, const Mat
                                    const Arguments& a) {
   constexpr std::uint64_t kLine = 64;
   fabric.open_stage(group, 1, (a.bytes() + kLine) / kLine * kLine);
-  fabric.wait_slot_free(group, 0);
+  if (!fabric.wait_slot_free(group, 0)) return;
   copy(group, fabric.slot(fabric.rank(), 0), a.input, a.bytes(), fabric.stage_streaming());
   fabric.publish(group, kInputs, 1);
-  const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < fabric.size(); ++r) {
     fabric.wait_for(group, r, kInputs, 1);
-    sources[r] = r == fabric.rank() ? a.input : fabric.slot(r, 0);
+    fabric.set_source(group, r, r == fabric.rank() ? a.input : fabric.slot(r, 0));
   }
-  if (fabric.failed()) return;
+  if (fabric.failed(group)) return;
   void* output[1] = {a.output};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(fabric.size()), a.bytes(), true, 0);
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(fabric.size()), a.bytes(),
+              true, 0);
 }
 
 }  // namespace sluice

@@ -21,13 +21,14 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_reduce_packet(const Group& group, Fabric& fabric, const Math& math,
                                  const Arguments& a) {
   fabric.broadcast_packets(group, a.input, a.bytes());
-  const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < fabric.size(); ++r)
-    sources[r] =
-        r == fabric.rank() ? a.input : fabric.receive_broadcast_packets(group, r, a.bytes());
-  if (fabric.failed()) return;
+    fabric.set_source(
+        group, r,
+        r == fabric.rank() ? a.input : fabric.receive_broadcast_packets(group, r, a.bytes()));
+  if (fabric.failed(group)) return;
   void* output[1] = {a.output};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(fabric.size()), a.bytes(), true, 0);
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(fabric.size()), a.bytes(),
+              true, 0);
 }
 
 }  // namespace sluice

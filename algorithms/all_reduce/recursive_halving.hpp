@@ -20,11 +20,11 @@ namespace sluice {
 
 /// Exchanges `out` for `in` of one buffer with `other`, in pieces that fit the link both ways at
 /// once.
-template <class Fabric, class Receive>
-SLUICE_FN void exchange_ranges(Fabric& fabric, Range out, Range in, std::uint64_t piece_bytes,
-                               Receive both) {
+template <ThreadGroup Group, class Fabric, class Receive>
+SLUICE_FN void exchange_ranges(const Group& group, Fabric& fabric, Range out, Range in,
+                               std::uint64_t piece_bytes, Receive both) {
   const std::uint64_t longer = out.bytes > in.bytes ? out.bytes : in.bytes;
-  for (std::uint64_t k = 0; k * piece_bytes < longer && !fabric.failed(); ++k)
+  for (std::uint64_t k = 0; k * piece_bytes < longer && !fabric.failed(group); ++k)
     both(out.slice(k, piece_bytes), in.slice(k, piece_bytes));
 }
 
@@ -51,7 +51,7 @@ SLUICE_FN void all_reduce_recursive_halving(const Group& group, Fabric& fabric, 
   for (std::int32_t half = shape.core / 2; half >= 1; half /= 2) {  // reduce-scatter
     const std::int32_t other = shape.rank_at(position ^ half);
     const std::int32_t keep = position & ~(half - 1), give = keep ^ half;
-    exchange_ranges(fabric, span(give, half), span(keep, half), fabric.piece_bytes(),
+    exchange_ranges(group, fabric, span(give, half), span(keep, half), fabric.piece_bytes(),
                     [&](Range out, Range in) {
                       fabric.send(group, other, a.output + out.offset, out.bytes);
                       fabric.receive_reduce(group, math, other, a.output + in.offset,
@@ -61,7 +61,7 @@ SLUICE_FN void all_reduce_recursive_halving(const Group& group, Fabric& fabric, 
   for (std::int32_t half = 1; half < shape.core; half *= 2) {  // all-gather
     const std::int32_t other = shape.rank_at(position ^ half);
     const std::int32_t have = position & ~(half - 1), lack = have ^ half;
-    exchange_ranges(fabric, span(have, half), span(lack, half), fabric.piece_bytes(),
+    exchange_ranges(group, fabric, span(have, half), span(lack, half), fabric.piece_bytes(),
                     [&](Range out, Range in) {
                       fabric.send(group, other, a.output + out.offset, out.bytes);
                       fabric.receive_copy(group, other, a.output + in.offset, in.bytes);

@@ -33,10 +33,10 @@ SLUICE_FN void all_reduce_two_shot(const Group& group, Fabric& fabric, const Mat
       slices.count, [&](std::uint64_t k) { hand_over(group, fabric, blocks, a.input, slices, k); },
       [&](std::uint64_t k) {  // reduce
         const Range range = blocks[me].slice(k, slices.bytes);
-        const void** sources = handed_over(group, fabric, a.input, range, slices, k);
+        await_handed_over(group, fabric, a.input, range, slices, k);
         void* to[2] = {a.output + range.offset, staged_part(fabric, me, k, me, slices)};
-        if (!fabric.failed())
-          math.reduce(group, to, 2, sources, static_cast<unsigned>(p), range.bytes, true,
+        if (!fabric.failed(group))
+          math.reduce(group, to, 2, fabric.sources(), static_cast<unsigned>(p), range.bytes, true,
                       streaming_mask);
         fabric.publish(group, kResults, k + 1);
       },

@@ -26,7 +26,7 @@ SLUICE_FN void all_to_all_packet(const Group& group, Fabric& fabric, const Math&
   for (std::int32_t i = 1; i < p; ++i) {
     const Range in = a.blocks[fabric.neighbour(-i)];
     const std::byte* block = fabric.receive_packets(group, fabric.neighbour(-i), in.bytes);
-    if (!fabric.failed()) copy(group, a.output + in.offset, block, in.bytes);
+    if (!fabric.failed(group)) copy(group, a.output + in.offset, block, in.bytes);
   }
 }
 

@@ -33,7 +33,7 @@ SLUICE_FN void all_to_all_staged(const Group& group, Fabric& fabric, const Math&
           const std::int32_t r = fabric.neighbour(i);
           const Range range = a.blocks[r].slice(k, slices.bytes);
           fabric.wait_for(group, r, kInputs, k + 1);
-          if (!fabric.failed())
+          if (!fabric.failed(group))
             copy(group, a.output + range.offset, staged_part(fabric, r, k, me, slices), range.bytes,
                  streaming);
         }

@@ -20,7 +20,7 @@ SLUICE_FN void broadcast_packet(const Group& group, Fabric& fabric, const Math&,
     fabric.broadcast_packets(group, a.input, a.bytes());
   else
     data = fabric.receive_broadcast_packets(group, a.root, a.bytes());
-  if (!fabric.failed()) copy(group, a.output, data, a.bytes());
+  if (!fabric.failed(group)) copy(group, a.output, data, a.bytes());
 }
 
 }  // namespace sluice

@@ -27,7 +27,7 @@ SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& 
   for (std::uint64_t k = 0; k < slices.count; ++k) {
     const Range range = whole.slice(k, slices.bytes);
     if (me == a.root) {
-      fabric.wait_slot_free(group, k);
+      if (!fabric.wait_slot_free(group, k)) return;
       const void* from[1] = {a.input + range.offset};
       void* to[2] = {a.output + range.offset, fabric.slot(me, k)};
       if (a.input == a.output)
@@ -37,7 +37,7 @@ SLUICE_FN void broadcast_staged(const Group& group, Fabric& fabric, const Math& 
       fabric.publish(group, kInputs, k + 1);
     } else {
       fabric.wait_for(group, a.root, kInputs, k + 1);
-      if (!fabric.failed())
+      if (!fabric.failed(group))
         copy(group, a.output + range.offset, fabric.slot(a.root, k), range.bytes, streaming);
       fabric.publish(group, kConsumed, k + 1);
     }

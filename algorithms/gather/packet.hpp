@@ -21,7 +21,7 @@ SLUICE_FN void gather_packet(const Group& group, Fabric& fabric, const Math&, co
   for (std::int32_t i = 1; i < p; ++i) {
     const Range theirs = a.blocks[fabric.neighbour(i)];
     const std::byte* block = fabric.receive_packets(group, fabric.neighbour(i), theirs.bytes);
-    if (!fabric.failed()) copy(group, a.output + theirs.offset, block, theirs.bytes);
+    if (!fabric.failed(group)) copy(group, a.output + theirs.offset, block, theirs.bytes);
   }
 }
 

@@ -20,12 +20,14 @@ SLUICE_FN void reduce_direct(const Group& group, Fabric& fabric, const Math& mat
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   const Range mine = blocks[me];
-  const void** sources = fabric.sources();
-  for (std::int32_t r = 0; r < p; ++r)
-    sources[r] = (r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput)) + mine.offset;
+  for (std::int32_t r = 0; r < p; ++r) {
+    const std::byte* input = r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput);
+    fabric.set_source(group, r, input + mine.offset);
+  }
+  group.sync();
   std::byte* result = me == a.root ? a.output : fabric.exposed(a.root, PeerBuffer::kOutput);
   void* output[1] = {result + mine.offset};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(p), mine.bytes, true,
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), mine.bytes, true,
               fabric.streaming(a.bytes()) ? 1 : 0);
   fabric.close_exposure(group);
 }

@@ -17,12 +17,11 @@ SLUICE_FN void reduce_packet(const Group& group, Fabric& fabric, const Math& mat
                              const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   if (me != a.root) return fabric.put_packets(group, a.root, a.input, a.bytes());
-  const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < p; ++r)
-    sources[r] = r == me ? a.input : fabric.receive_packets(group, r, a.bytes());
-  if (fabric.failed()) return;
+    fabric.set_source(group, r, r == me ? a.input : fabric.receive_packets(group, r, a.bytes()));
+  if (fabric.failed(group)) return;
   void* output[1] = {a.output};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(p), a.bytes(), true, 0);
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), a.bytes(), true, 0);
 }
 
 }  // namespace sluice

@@ -27,6 +27,7 @@ SLUICE_FN void reduce_tree_piece(const Group& group, Fabric& fabric, const Math&
     fabric.receive_reduce(group, math, child, sum, sum, bytes, true, false);
   });
   if (!tree.is_root()) return fabric.send(group, tree.parent(), sum, bytes);
+  group.sync();  // without children, what other threads have copied is added up here
   const void* source[1] = {sum};
   void* to[1] = {sum};
   math.reduce(group, to, 1, source, 1, bytes, true,

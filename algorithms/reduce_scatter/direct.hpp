@@ -19,11 +19,13 @@ SLUICE_FN void reduce_scatter_direct(const Group& group, Fabric& fabric, const M
                                      const Arguments& a) {
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Range mine = a.blocks[me];
-  const void** sources = fabric.sources();
-  for (std::int32_t r = 0; r < p; ++r)
-    sources[r] = (r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput)) + mine.offset;
+  for (std::int32_t r = 0; r < p; ++r) {
+    const std::byte* input = r == me ? a.input : fabric.exposed(r, PeerBuffer::kInput);
+    fabric.set_source(group, r, input + mine.offset);
+  }
+  group.sync();
   void* output[1] = {a.output};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(p), mine.bytes, true,
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), mine.bytes, true,
               fabric.streaming(mine.bytes) ? 1 : 0);
   fabric.close_exposure(group);
 }

@@ -20,13 +20,14 @@ SLUICE_FN void reduce_scatter_packet(const Group& group, Fabric& fabric, const M
     const std::int32_t r = fabric.neighbour(i);
     fabric.put_packets(group, r, a.input + a.blocks[r].offset, a.blocks[r].bytes);
   }
-  const void** sources = fabric.sources();
   for (std::int32_t r = 0; r < p; ++r)
-    sources[r] = r == me ? a.input + a.blocks[me].offset
-                         : fabric.receive_packets(group, r, a.blocks[me].bytes);
-  if (fabric.failed()) return;
+    fabric.set_source(group, r,
+                      r == me ? a.input + a.blocks[me].offset
+                              : fabric.receive_packets(group, r, a.blocks[me].bytes));
+  if (fabric.failed(group)) return;
   void* output[1] = {a.output};
-  math.reduce(group, output, 1, sources, static_cast<unsigned>(p), a.blocks[me].bytes, true, 0);
+  math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), a.blocks[me].bytes,
+              true, 0);
 }
 
 }  // namespace sluice

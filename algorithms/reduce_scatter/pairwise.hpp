@@ -33,12 +33,13 @@ SLUICE_FN void reduce_scatter_pairwise(const Group& group, Fabric& fabric, const
       [&](std::uint64_t k) {
         const Range in = mine.slice(k, slice_bytes);
         if (in.bytes == 0) return;
-        const void** sources = fabric.sources();
         for (std::int32_t r = 0; r < p; ++r)
-          sources[r] = r == me ? a.input + in.offset : fabric.await_fragment(group, r, in.bytes);
+          fabric.set_source(
+              group, r, r == me ? a.input + in.offset : fabric.await_fragment(group, r, in.bytes));
         void* output[1] = {a.output + (in.offset - mine.offset)};
-        if (fabric.failed()) return;
-        math.reduce(group, output, 1, sources, static_cast<unsigned>(p), in.bytes, true, 0);
+        if (fabric.failed(group)) return;
+        math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), in.bytes, true,
+                    0);
         for (std::int32_t r = 0; r < p; ++r)
           if (r != me) fabric.take_fragment(group, r);
       });

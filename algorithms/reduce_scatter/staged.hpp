@@ -30,10 +30,10 @@ SLUICE_FN void reduce_scatter_staged(const Group& group, Fabric& fabric, const M
       [&](std::uint64_t k) { hand_over(group, fabric, a.blocks, a.input, slices, k); },
       [&](std::uint64_t k) {  // reduce
         const Range range = a.blocks[me].slice(k, slices.bytes);
-        const void** sources = handed_over(group, fabric, a.input, range, slices, k);
+        await_handed_over(group, fabric, a.input, range, slices, k);
         void* to[1] = {a.output + (range.offset - a.blocks[me].offset)};
-        if (!fabric.failed())
-          math.reduce(group, to, 1, sources, static_cast<unsigned>(p), range.bytes, true,
+        if (!fabric.failed(group))
+          math.reduce(group, to, 1, fabric.sources(), static_cast<unsigned>(p), range.bytes, true,
                       streaming ? 1 : 0);
         fabric.publish(group, kConsumed, k + 1);
       });

@@ -17,7 +17,7 @@ SLUICE_FN void scatter_packet(const Group& group, Fabric& fabric, const Math&, c
   const Range mine = a.blocks[fabric.rank()];
   if (fabric.rank() != a.root) {
     const std::byte* block = fabric.receive_packets(group, a.root, mine.bytes);
-    if (!fabric.failed()) copy(group, a.output, block, mine.bytes);
+    if (!fabric.failed(group)) copy(group, a.output, block, mine.bytes);
     return;
   }
   for (std::int32_t i = 1; i < fabric.size(); ++i) {

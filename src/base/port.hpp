@@ -12,8 +12,21 @@
 
 #if defined(__CUDACC__) || defined(__HIPCC__)
 #define SLUICE_FN __host__ __device__ inline
+// Compiled once and called, where inlining would multiply a kernel's code.
+#define SLUICE_FN_APART __host__ __device__ inline __noinline__
+// Before a loop whose body is long enough as it is.
+#define SLUICE_ROLLED _Pragma("unroll 1")
 #else
 #define SLUICE_FN inline
+#define SLUICE_FN_APART inline
+#define SLUICE_ROLLED
+#endif
+
+// A kernel's argument that is read where it was passed, not copied by each thread.
+#if defined(__CUDACC__)
+#define SLUICE_KERNEL_CONSTANT __grid_constant__
+#else
+#define SLUICE_KERNEL_CONSTANT
 #endif
 
 #if defined(__CUDA_ARCH__)
@@ -25,6 +38,8 @@
 #endif
 
 #if defined(SLUICE_HOST)
+#include <time.h>
+
 #include <atomic>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -51,6 +66,17 @@ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 }
 inline void add_release(std::uint64_t* word, std::uint64_t value) {
   std::atomic_ref<std::uint64_t>(*word).fetch_add(value, std::memory_order_release);
+}
+/// Sets the word to 1; whether it was not set before.
+inline bool claim(std::uint64_t* word) {
+  return std::atomic_ref<std::uint64_t>(*word).exchange(1, std::memory_order_relaxed) == 0;
+}
+/// A clock that only goes forward, in nanoseconds.
+inline std::uint64_t now_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 /// Rests the core for a moment inside a spin.
 inline void pause() {
@@ -82,6 +108,19 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   asm volatile("red.release.sys.global.add.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
 }
+__device__ inline bool claim(std::uint64_t* word) {
+  std::uint64_t before;
+  asm volatile("atom.relaxed.sys.global.exch.b64 %0, [%1], %2;"
+               : "=l"(before)
+               : "l"(word), "l"(std::uint64_t{1})
+               : "memory");
+  return before == 0;
+}
+__device__ inline std::uint64_t now_ns() {
+  std::uint64_t now;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+  return now;
+}
 __device__ inline void pause() { __nanosleep(32); }
 
 #else  // SLUICE_DEVICE_HIP
@@ -103,7 +142,119 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   __hip_atomic_fetch_add(word, value, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM);
 }
+__device__ inline bool claim(std::uint64_t* word) {
+  return __hip_atomic_exchange(word, std::uint64_t{1}, __ATOMIC_RELAXED,
+                               __HIP_MEMORY_SCOPE_SYSTEM) == 0;
+}
+__device__ inline std::uint64_t now_ns() {
+  return __builtin_amdgcn_s_memrealtime() * 10;  // a counter of 100 MHz
+}
 __device__ inline void pause() { __builtin_amdgcn_s_sleep(1); }
+
+#endif
+
+// ---- the block of a kernel ----
+
+#if defined(SLUICE_HOST)
+
+inline unsigned block_rank() { return 0; }
+inline unsigned block_size() { return 1; }
+inline void block_sync() {}
+inline bool block_any(bool yes) { return yes; }
+
+#else
+
+__device__ inline unsigned block_rank() { return threadIdx.x; }
+__device__ inline unsigned block_size() { return blockDim.x; }
+__device__ inline void block_sync() { __syncthreads(); }
+__device__ inline bool block_any(bool yes) { return __syncthreads_or(yes) != 0; }
+
+#endif
+
+// ---- vectors and conversions ----
+
+/// What a kernel loads and stores at once at the most.
+struct alignas(16) Vector16 {
+  std::uint64_t half[2];
+};
+
+#if defined(SLUICE_HOST)
+
+/// A `T` at an address that is aligned for it, whatever was stored there as.
+template <class T>
+T load_aligned(const void* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+template <class T>
+void store_aligned(void* to, const T& value) {
+  std::memcpy(to, &value, sizeof(T));
+}
+
+#else
+
+template <class T>
+__device__ inline T load_aligned(const void* from) {
+  return *static_cast<const T*>(from);
+}
+template <class T>
+__device__ inline void store_aligned(void* to, const T& value) {
+  *static_cast<T*>(to) = value;
+}
+
+#endif
+
+/// Whether the functions below are instructions. Their results are those of
+/// compute/small_float.hpp but for NaN, which is narrowed to any NaN.
+#if defined(SLUICE_DEVICE_CUDA)
+
+inline constexpr bool kConvertsSmallFloats = true;
+__device__ inline float widen_float16(std::uint16_t code) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(code));
+  return value;
+}
+__device__ inline std::uint16_t narrow_float16(float value) {
+  std::uint16_t code;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(code) : "f"(value));
+  return code;
+}
+__device__ inline std::uint16_t narrow_bfloat16(float value) {
+  std::uint16_t code;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(code) : "f"(value));
+  return code;
+}
+
+#else
+
+inline constexpr bool kConvertsSmallFloats = false;
+float widen_float16(std::uint16_t code);
+std::uint16_t narrow_float16(float value);
+std::uint16_t narrow_bfloat16(float value);
+
+#endif
+
+#if defined(SLUICE_DEVICE_CUDA) && __CUDA_ARCH__ >= 890
+
+inline constexpr bool kConvertsFloat8 = true;
+/// Two at once is what there is; the second value becomes the low byte.
+__device__ inline std::uint8_t narrow_float8_e4m3(float value) {
+  std::uint16_t codes;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(0.0f), "f"(value));
+  return static_cast<std::uint8_t>(codes);
+}
+__device__ inline std::uint8_t narrow_float8_e5m2(float value) {
+  std::uint16_t codes;
+  asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(0.0f), "f"(value));
+  return static_cast<std::uint8_t>(codes);
+}
+
+#else
+
+inline constexpr bool kConvertsFloat8 = false;
+std::uint8_t narrow_float8_e4m3(float value);
+std::uint8_t narrow_float8_e5m2(float value);
 
 #endif
 

@@ -4,8 +4,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/port.hpp"
+#include "channel/copy.hpp"
+#include "channel/group_reduce.hpp"
 #include "channel/thread_group.hpp"
 #include "compute/reduce.hpp"
 
@@ -45,24 +48,63 @@ struct HostArithmetic {
 };
 static_assert(Arithmetic<HostArithmetic>);
 
-/// Type and operator chosen at compile time: plain loops for any group. `Op` is a function object.
-template <class T, class Op>
-struct TypedArithmetic {
-  Op op{};
+/// Type and operator chosen at run time, for a group of any size: a kernel's arithmetic. One
+/// switch a call, none an element.
+struct GroupArithmetic {
+  DataType type = DataType::kUint8;
+  ReduceOp op = ReduceOp::kSum;
+  std::uint32_t divisor = 1;  // kAverage: the number of ranks
 
-  SLUICE_FN TypedArithmetic partial() const { return *this; }
+  SLUICE_FN GroupArithmetic partial() const { return {type, op, 1}; }
 
   template <ThreadGroup Group>
   SLUICE_FN void reduce(const Group& group, void* const* destinations, unsigned destination_count,
                         const void* const* sources, unsigned source_count, std::uint64_t bytes,
-                        bool /*last*/, unsigned /*streaming_mask*/) const {
-    for (std::uint64_t i = group.rank(); i < bytes / sizeof(T); i += group.size()) {
-      T sum = static_cast<const T*>(sources[0])[i];
-      for (unsigned s = 1; s < source_count; ++s)
-        sum = op(sum, static_cast<const T*>(sources[s])[i]);
-      for (unsigned d = 0; d < destination_count; ++d) static_cast<T*>(destinations[d])[i] = sum;
-    }
+                        bool last, unsigned /*streaming_mask*/) const {
+    if (bytes == 0) return;
+    group_reduce::with_element(type, [&](auto element) {
+      using Element = decltype(element);
+      const compute::ReduceArguments arguments{.destinations = destinations,
+                                               .destination_count = destination_count,
+                                               .sources = sources,
+                                               .source_count = source_count,
+                                               .count = bytes / sizeof(typename Element::Stored),
+                                               .divisor = last ? divisor : 1,
+                                               .streaming_mask = 0};
+      group_reduce::reduce<Element>(group, arguments, op);
+    });
   }
 };
+static_assert(Arithmetic<GroupArithmetic>);
+
+/// What schedules that only move bytes do with arithmetic: copy one source to several places.
+struct GroupCopying {
+  SLUICE_FN GroupCopying partial() const { return *this; }
+
+  template <ThreadGroup Group>
+  SLUICE_FN void reduce(const Group& group, void* const* destinations, unsigned destination_count,
+                        const void* const* sources, unsigned /*source_count*/, std::uint64_t bytes,
+                        bool /*last*/, unsigned /*streaming_mask*/) const {
+    for (unsigned d = 0; d < destination_count; ++d)
+      copy(group, destinations[d], sources[0], bytes);
+  }
+};
+static_assert(Arithmetic<GroupCopying>);
+
+/// compute::scale() by a group; not a barrier.
+template <ThreadGroup Group>
+SLUICE_FN void scale_elements(const Group& group, void* destination, const void* source,
+                              std::uint64_t count, DataType type, double factor,
+                              std::uint64_t integer_factor) {
+  group_reduce::with_element(type, [&](auto element) {
+    using Wide = typename decltype(element)::Wide;
+    if constexpr (std::is_floating_point_v<Wide>)
+      group_reduce::scale<decltype(element)>(group, destination, source, count,
+                                             static_cast<Wide>(factor));
+    else
+      group_reduce::scale<decltype(element)>(group, destination, source, count,
+                                             static_cast<Wide>(integer_factor));
+  });
+}
 
 }  // namespace sluice

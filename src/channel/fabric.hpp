@@ -1,8 +1,10 @@
 // Fabric: what a schedule may call. One rank's view of its peers' segments during an operation.
 //
-// Every verb is called by all threads of the group with the same arguments. Verbs never fail
-// visibly: after the first failed wait they do nothing that could harm a peer and the schedule runs
-// to its end; the launcher then finds failed(). The four ways to move data, by size:
+// Every verb is called by all threads of the group with the same arguments. The first thread alone
+// waits, tells and remembers; a verb that waits ends with a barrier, one that tells begins with
+// one. Verbs never fail visibly: after the first failed wait they do nothing that could harm a peer
+// and the schedule runs to its end; the launcher then finds failed(). The four ways to move data,
+// by size:
 //
 //   packets  up to kPacketBytes: the flag is in the data's last line, no other synchronisation
 //   stage    through slots of this rank's stage, which peers read; lanes say how far each has come
@@ -73,6 +75,7 @@ class Fabric : public Links {
   /// ranks: each part is an operation here.
   template <ThreadGroup Group>
   SLUICE_FN void begin_part(const Group& group, std::uint64_t signature) {
+    group.sync();  // beginning it lets peers write again what the part before it reads
     if (group.rank() == 0) {
       const std::uint64_t next = epoch_ == 0 ? 1 : epoch_ + end();
       begin({.epoch = next, .signature = signature, .count = 0, .call = 0, .root = 0});
@@ -103,18 +106,24 @@ class Fabric : public Links {
   template <ThreadGroup Group>
   SLUICE_FN void broadcast_packets(const Group& group, const std::byte* source,
                                    std::uint64_t bytes) {
-    for (std::int32_t r = 0; r < size(); ++r) wait_left(r, last_packets_);
-    packets_used_[turn()] = epoch_;
-    put_packet(group, packet_room(rank(), size()), source, bytes);
+    bool free = true;
+    if (group.rank() == 0) {
+      for (std::int32_t r = 0; r < size(); ++r) free &= wait_left(r, last_packets_);
+      packets_used_[turn()] = epoch_;
+    }
+    put_packet(group, packet_room(rank(), size()), free, source, bytes);
   }
 
   /// `bytes` <= kPacketBytes to one peer; read with receive_packets().
   template <ThreadGroup Group>
   SLUICE_FN void put_packets(const Group& group, std::int32_t to, const std::byte* source,
                              std::uint64_t bytes) {
-    wait_left(to, last_packets_);
-    packets_used_[turn()] = epoch_;
-    put_packet(group, packet_room(rank(), to), source, bytes);
+    bool free = true;
+    if (group.rank() == 0) {
+      free = wait_left(to, last_packets_);
+      packets_used_[turn()] = epoch_;
+    }
+    put_packet(group, packet_room(rank(), to), free, source, bytes);
   }
 
   /// The peer's packets to everybody; valid until the end of the operation.
@@ -143,10 +152,10 @@ class Fabric : public Links {
   SLUICE_FN std::byte* slot(std::int32_t rank, std::uint64_t slot) const {
     return peer(rank).segment + layout_.stage() + stage_.offset(slot);
   }
-  /// Before writing a slot: waits until every peer is done with what was there. What they are done
-  /// with in this operation, their kConsumed says.
+  /// Before writing a slot: waits until every peer is done with what was there; false when it must
+  /// not be written. What they are done with in this operation, their kConsumed says.
   template <ThreadGroup Group>
-  SLUICE_FN void wait_slot_free(const Group& group, std::uint64_t slot) {
+  SLUICE_FN bool wait_slot_free(const Group& group, std::uint64_t slot) {
     const StageRing::Obstacle obstacle = stage_.obstacle(slot);
     for (std::int32_t i = 1; i < size(); ++i) {
       const std::int32_t reader = neighbour(i);
@@ -155,17 +164,17 @@ class Fabric : public Links {
       else if (group.rank() == 0)
         wait_left(reader, obstacle.epoch);
     }
-    group.sync();
+    return !failed(group);
   }
 
   /// Says that this rank has come to `steps` in `lane`; what it wrote before is visible to whoever
   /// waits for it.
   template <ThreadGroup Group>
   SLUICE_FN void publish(const Group& group, LaneName lane, std::uint64_t steps) {
+    // Before the barrier, so that whether it failed is the same for all threads behind it.
+    if (group.rank() == 0) take_lane_turn();
     group.sync();
-    if (group.rank() != 0) return;
-    take_lane_turn();
-    if (failed()) return;
+    if (group.rank() != 0 || failed()) return;
     if (steps > steps_) steps_ = steps;
     Lane& own = header(rank()).lanes[lane];
     port::store_relaxed(&own.signature[lane_turn()], signature_);
@@ -193,7 +202,8 @@ class Fabric : public Links {
 
   /// Shows this rank's buffers to its peers for the length of this operation. By one thread.
   SLUICE_FN void expose(const ExposedBuffer& input, const ExposedBuffer& output) {
-    for (std::int32_t r = 0; r < size(); ++r) wait_left(r, exposure_used_[parity()]);
+    for (std::int32_t r = 0; r < size(); ++r)
+      if (!wait_left(r, exposure_used_[parity()])) return;
     exposure_used_[parity()] = epoch_;
     Exposure& own = header(rank()).exposures[parity()];
     port::store_relaxed(&own.signature, signature_);
@@ -222,7 +232,7 @@ class Fabric : public Links {
   template <ThreadGroup Group>
   SLUICE_FN void get(const Group& group, std::int32_t from, PeerBuffer which, std::uint64_t offset,
                      std::byte* destination, std::uint64_t bytes) {
-    if (bytes == 0 || failed()) return;
+    if (bytes == 0 || failed(group)) return;
     if (const std::byte* mapped = exposed(from, which))
       return copy(group, destination, mapped + offset, bytes, streaming(bytes));
     fetch(group, from, peer(from).address[static_cast<unsigned>(which)] + offset, destination,
@@ -233,7 +243,7 @@ class Fabric : public Links {
   template <ThreadGroup Group>
   SLUICE_FN void put(const Group& group, std::int32_t to, PeerBuffer which, std::uint64_t offset,
                      const std::byte* source, std::uint64_t bytes) {
-    if (bytes == 0 || failed()) return;
+    if (bytes == 0 || failed(group)) return;
     if (std::byte* mapped = exposed(to, which))
       return copy(group, mapped + offset, source, bytes, streaming(bytes));
 #if defined(SLUICE_HOST)
@@ -281,16 +291,18 @@ class Fabric : public Links {
     return *reinterpret_cast<PacketRoom*>(peer(from).segment +
                                           layout_.packets(static_cast<std::uint64_t>(to), turn()));
   }
+  /// `free`: what the first thread knows of the room; the others are told.
   template <ThreadGroup Group>
-  SLUICE_FN void put_packet(const Group& group, PacketRoom& room, const std::byte* source,
-                            std::uint64_t bytes) {
+  SLUICE_FN void put_packet(const Group& group, PacketRoom& room, bool free,
+                            const std::byte* source, std::uint64_t bytes) {
     if (bytes <= PacketLine::kPayloadBytes) {
-      if (group.rank() == 0) copy_payload(room.message(bytes), source, bytes);
+      if (group.rank() == 0 && free) copy_payload(room.message(bytes), source, bytes);
     } else {
+      if (group.any(!free)) return;
       copy(group, room.message(bytes), source, bytes);
     }
     group.sync();
-    if (group.rank() != 0) return;
+    if (group.rank() != 0 || !free) return;
     port::store_release(&room.tag, packet_tag());  // pairs with receive_packet()
     wake();
   }
@@ -299,11 +311,14 @@ class Fabric : public Links {
     if (peer(from).known_epoch < epoch) peer(from).known_epoch = epoch;
   }
 
-  /// Waits until `reader` has left operation `epoch`. Usually known from what it sent since; else
-  /// its lane says so.
-  SLUICE_FN void wait_left(std::int32_t reader, std::uint64_t epoch) {
-    if (peer(reader).known_epoch > epoch || reader == rank() || epoch == 0) return;
-    learn(reader, wait_for_word(&header(reader).lanes[kStarted].value, epoch + 1, reader));
+  /// Waits until `reader` has left operation `epoch`; false when it does not. Usually known from
+  /// what it sent since; else its lane says so.
+  SLUICE_FN bool wait_left(std::int32_t reader, std::uint64_t epoch) {
+    if (peer(reader).known_epoch > epoch || reader == rank() || epoch == 0) return true;
+    const std::uint64_t seen =
+        wait_for_word(&header(reader).lanes[kStarted].value, epoch + 1, reader);
+    learn(reader, seen);
+    return seen > epoch;
   }
 
   SLUICE_FN void check_signature(std::int32_t from, std::uint64_t theirs) {
@@ -313,12 +328,14 @@ class Fabric : public Links {
   template <ThreadGroup Group>
   SLUICE_FN const std::byte* receive_packet(const Group& group, std::int32_t from,
                                             const PacketRoom& room, std::uint64_t bytes) {
-    const std::uint64_t tag = packet_tag();
-    const std::uint64_t seen = wait_for_word(&room.tag, tag & ~0xffffull, from);
-    if (seen != tag) {
-      record_mismatch(from, tag, seen);
-    } else {
-      learn(from, epoch_);
+    if (group.rank() == 0) {
+      const std::uint64_t tag = packet_tag();
+      const std::uint64_t seen = wait_for_word(&room.tag, tag & ~0xffffull, from);
+      if (seen != tag) {
+        record_mismatch(from, tag, seen);
+      } else {
+        learn(from, epoch_);
+      }
     }
     group.sync();
     return room.message(bytes);

@@ -51,8 +51,7 @@ class Links : public RankView {
     for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
       if (group.rank() == 0 && link.sent >= slots())
         wait_for_word(&credit(rank(), to).consumed, credit_for_next(to), to);
-      group.sync();
-      if (failed()) return;
+      if (failed(group)) return;
       put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
     }
   }
@@ -63,7 +62,7 @@ class Links : public RankView {
                          Consume consume) {
     for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
       const std::byte* data = await_fragment(group, from, bytes);
-      if (failed()) return;
+      if (failed(group)) return;
       consume(offset, data, fragment(bytes, offset));
       take_fragment(group, from);
     }
@@ -74,14 +73,17 @@ class Links : public RankView {
   template <ThreadGroup Group>
   SLUICE_FN const std::byte* await_fragment(const Group& group, std::int32_t from,
                                             std::uint64_t message_bytes) {
-    const LinkSlot& slot = link_slot(rank(), from, peer(from).received);
-    if (group.rank() == 0 &&
-        wait_for_word(&slot.tag, peer(from).received + 1, from) > peer(from).received) {
-      if (slot.kind != signature_ || slot.bytes != message_bytes)
-        record_mismatch(from, signature_, slot.kind);
+    const LinkSlot* slot = nullptr;
+    if (group.rank() == 0) {
+      slot = &link_slot(rank(), from, peer(from).received);
+      if (wait_for_word(&slot->tag, peer(from).received + 1, from) > peer(from).received &&
+          (slot->kind != signature_ || slot->bytes != message_bytes))
+        record_mismatch(from, signature_, slot->kind);
     }
     group.sync();
-    return payload(from, slot, message_bytes);
+    // Before the barrier the first thread may still be counting the fragment before this one.
+    if (group.rank() != 0) slot = &link_slot(rank(), from, peer(from).received);
+    return payload(from, *slot, message_bytes);
   }
 
   /// receive() into `destination`.

@@ -41,7 +41,8 @@ struct MemoryChannel {
   template <ThreadGroup Group>
   SLUICE_FN bool put(const Group& group, std::uint64_t remote_offset, std::uint64_t local_offset,
                      std::uint64_t bytes) const {
-    if (!check(remote, remote_offset, bytes) || !check(local, local_offset, bytes)) return false;
+    if (!check(group, remote, remote_offset, bytes) || !check(group, local, local_offset, bytes))
+      return false;
     copy(group, remote.base + remote_offset, local.base + local_offset, bytes);
     return true;
   }
@@ -50,7 +51,8 @@ struct MemoryChannel {
   template <ThreadGroup Group>
   SLUICE_FN bool get(const Group& group, std::uint64_t local_offset, std::uint64_t remote_offset,
                      std::uint64_t bytes) const {
-    if (!check(remote, remote_offset, bytes) || !check(local, local_offset, bytes)) return false;
+    if (!check(group, remote, remote_offset, bytes) || !check(group, local, local_offset, bytes))
+      return false;
     copy(group, local.base + local_offset, remote.base + remote_offset, bytes);
     return true;
   }
@@ -62,7 +64,8 @@ struct MemoryChannel {
   SLUICE_FN bool put_packets(const Group& group, std::uint64_t remote_offset,
                              std::uint64_t local_offset, std::uint64_t bytes,
                              std::uint64_t tag) const {
-    if (!check_lines(remote, remote_offset, bytes) || !check(local, local_offset, bytes))
+    if (!check_lines(group, remote, remote_offset, bytes) ||
+        !check(group, local, local_offset, bytes))
       return false;
     sluice::put_packets(group, lines(remote, remote_offset), local.base + local_offset, bytes, tag);
     semaphore.wake();
@@ -75,10 +78,12 @@ struct MemoryChannel {
   SLUICE_FN bool receive_packets(const Group& group, std::uint64_t local_offset,
                                  std::uint64_t packet_offset, std::uint64_t bytes,
                                  std::uint64_t tag) const {
-    if (!check_lines(local, packet_offset, bytes) || !check(local, local_offset, bytes))
+    if (!check_lines(group, local, packet_offset, bytes) ||
+        !check(group, local, local_offset, bytes))
       return false;
-    return sluice::receive_packets(group, *waits, lines(local, packet_offset),
-                                   local.base + local_offset, bytes, tag, semaphore.peer) >= tag;
+    return !group.any(sluice::receive_packets(group, *waits, lines(local, packet_offset),
+                                              local.base + local_offset, bytes, tag,
+                                              semaphore.peer) < tag);
   }
 
   /// Tells the peer that everything put before is there.
@@ -88,14 +93,13 @@ struct MemoryChannel {
     if (group.rank() == 0) semaphore.signal();
   }
 
-  /// Waits for one signal of the peer. False after a timeout or abort; then do not read what was to
-  /// come.
+  /// Waits for one signal of the peer. False, for all threads, after a timeout or abort; then do
+  /// not read what was to come.
   template <ThreadGroup Group>
   SLUICE_FN bool wait(const Group& group) const {
-    bool arrived = true;
-    if (group.rank() == 0) arrived = semaphore.wait(*waits);
-    group.sync();
-    return arrived && waits->failed == 0;
+    bool missed = false;
+    if (group.rank() == 0) missed = !semaphore.wait(*waits) || waits->failed != 0;
+    return !group.any(missed);
   }
 
   /// Takes one signal of the peer if it is there. One thread.
@@ -105,16 +109,20 @@ struct MemoryChannel {
   SLUICE_FN static PacketLine* lines(const Window& window, std::uint64_t offset) {
     return reinterpret_cast<PacketLine*>(window.base + offset);
   }
-  SLUICE_FN bool check(const Window& window, std::uint64_t offset, std::uint64_t bytes) const {
+  template <ThreadGroup Group>
+  SLUICE_FN bool check(const Group& group, const Window& window, std::uint64_t offset,
+                       std::uint64_t bytes) const {
     if (window.contains(offset, bytes)) return true;
+    if (group.rank() != 0) return false;
     record_failure(*waits, WaitOutcome::kOutOfRange, semaphore.peer, window.bytes, offset + bytes);
     return false;
   }
-  SLUICE_FN bool check_lines(const Window& window, std::uint64_t offset,
+  template <ThreadGroup Group>
+  SLUICE_FN bool check_lines(const Group& group, const Window& window, std::uint64_t offset,
                              std::uint64_t bytes) const {
     const bool aligned =
         reinterpret_cast<std::uintptr_t>(window.base + offset) % alignof(PacketLine) == 0;
-    return check(window, aligned ? offset : window.bytes + 1,
+    return check(group, window, aligned ? offset : window.bytes + 1,
                  packet_lines(bytes) * sizeof(PacketLine));
   }
 };

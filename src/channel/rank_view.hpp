@@ -9,6 +9,7 @@
 #include "base/port.hpp"
 #include "channel/link_rooms.hpp"
 #include "channel/segment.hpp"
+#include "channel/thread_group.hpp"
 #include "channel/wait.hpp"
 
 namespace sluice {
@@ -122,13 +123,29 @@ class RankView {
   SLUICE_FN const HostsView& hosts() const { return parts_.hosts; }
   /// The ranks of this host among themselves; only where there are several hosts.
   SLUICE_FN Fabric& within() const { return *parts_.hosts.within; }
+  /// Whether a wait has failed. For the group's first thread alone: only it waits, and while others
+  /// are on their way out of one wait it may fail in the next.
   SLUICE_FN bool failed() const { return parts_.waits->failed != 0; }
+  /// The same answer for all threads of the group; a barrier.
+  template <ThreadGroup Group>
+  SLUICE_FN bool failed(const Group& group) const {
+    return group.any(group.rank() == 0 && failed());
+  }
   SLUICE_FN WaitState& waits() const { return *parts_.waits; }
   SLUICE_FN const SegmentLayout& layout() const { return layout_; }
   SLUICE_FN FabricPeer& peer(std::int32_t rank) const { return parts_.peers[rank]; }
-  /// Room for one pointer a rank: what a reduction reads, and (one more) what it writes.
+  /// Room for one pointer a rank: what a reduction reads, and (one more) what it writes. Filled in
+  /// by the first thread; the others read after a barrier.
   SLUICE_FN const void** sources() const { return parts_.sources; }
   SLUICE_FN void** destinations() const { return parts_.destinations; }
+  template <ThreadGroup Group>
+  SLUICE_FN void set_source(const Group& group, std::int32_t rank, const void* source) const {
+    if (group.rank() == 0) parts_.sources[rank] = source;
+  }
+  template <ThreadGroup Group>
+  SLUICE_FN void set_destination(const Group& group, std::int32_t rank, void* destination) const {
+    if (group.rank() == 0) parts_.destinations[rank] = destination;
+  }
   SLUICE_FN std::byte* piece_scratch() const { return parts_.piece_scratch; }
   /// Whether writes to the stage go past the caches: then its lines need not be taken from the
   /// reader's cache first.

@@ -24,7 +24,10 @@ class Team {
     const std::int32_t to = (rank_ + distance) % size_;
     return to < 0 ? to + size_ : to;
   }
-  SLUICE_FN bool failed() const { return fabric_.failed(); }
+  template <ThreadGroup Group>
+  SLUICE_FN bool failed(const Group& group) const {
+    return fabric_.failed(group);
+  }
   SLUICE_FN std::uint64_t slot_bytes() const { return fabric_.slot_bytes(); }
   SLUICE_FN std::uint64_t piece_bytes() const { return fabric_.piece_bytes(); }
   SLUICE_FN std::uint64_t slice_bytes() const { return fabric_.slice_bytes(); }

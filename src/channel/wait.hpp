@@ -43,8 +43,10 @@ struct LongWait {
 /// The state of one rank's waits. Lives where the waiting threads can write and the host can read.
 struct WaitState {
   std::uint64_t abort_word = 0;  // any thread sets it, never cleared
-  WaitFailure failure{};         // valid once failed
+  WaitFailure failure{};         // valid once failed; for other threads, behind a barrier
   std::uint64_t failed = 0;
+  /// Kernels only: an abort word in memory of the host, or null. Slow to read.
+  const std::uint64_t* host_abort_word = nullptr;
   std::uint64_t timeout_ns = 0;
   std::uint32_t spins = 0;  // polls before a wait yields: few when ranks outnumber cores
   /// Host only, called from slow waits: tells whether `peer` has made a call that does not fit
@@ -62,11 +64,36 @@ struct WaitState {
   std::uint64_t* sleepers = nullptr;
 };
 
+/// By any thread; the first one counts.
 SLUICE_FN void record_failure(WaitState& state, WaitOutcome outcome, std::int32_t peer,
                               std::uint64_t expected, std::uint64_t seen) {
-  if (state.failed != 0) return;
+  if (!port::claim(&state.failed)) return;
   state.failure = {outcome, peer, expected, seen};
-  state.failed = 1;
+}
+
+/// The patient part of wait_at_least() where there is nothing to do but to look again: in a kernel.
+/// Ends with the word, the deadline or an abort; the clock and the abort words are looked at now
+/// and then. Returns as wait_patiently().
+SLUICE_FN_APART std::uint64_t wait_by_clock(WaitState& state, const std::uint64_t* word,
+                                            std::uint64_t target, std::int32_t peer) {
+  constexpr std::uint32_t kPollsPerClock = 64;
+  constexpr std::uint32_t kPollsWithoutRest = 1024;  // then others on the processor go first
+  const std::uint64_t begin = port::now_ns();
+  const auto aborted = [&] {
+    return port::load_relaxed(&state.abort_word) != 0 ||
+           (state.host_abort_word != nullptr && port::load_relaxed(state.host_abort_word) != 0);
+  };
+  for (std::uint32_t polls = 1;; ++polls) {
+    const std::uint64_t seen = port::load_acquire(word);
+    if (seen >= target) return seen;
+    if (polls >= kPollsWithoutRest) port::pause();
+    if (polls % kPollsPerClock != 0) continue;
+    if (port::load_relaxed(&state.failed) != 0) return seen;
+    if (aborted())
+      record_failure(state, WaitOutcome::kAborted, peer, target, seen);
+    else if (port::now_ns() - begin >= state.timeout_ns)
+      record_failure(state, WaitOutcome::kTimeout, peer, target, seen);
+  }
 }
 
 /// The patient part of wait_at_least() on the host: yields, then sleeps; ends with the word, the
@@ -80,10 +107,10 @@ std::uint64_t wait_patiently(WaitState& state, const std::uint64_t* word, std::u
 SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* word,
                                       std::uint64_t target, std::int32_t peer) {
   std::uint64_t seen = port::load_acquire(word);
-#if defined(SLUICE_HOST)
   if (seen >= target) [[likely]]
     return seen;
-  if (state.failed != 0) return seen;
+  if (port::load_relaxed(&state.failed) != 0) return seen;
+#if defined(SLUICE_HOST)
   const std::uint32_t spins = state.take_in == nullptr ? state.spins : 0;
   for (std::uint32_t i = 0; i < spins; ++i) {
     seen = port::load_acquire(word);
@@ -93,16 +120,7 @@ SLUICE_FN std::uint64_t wait_at_least(WaitState& state, const std::uint64_t* wor
   }
   return wait_patiently(state, word, target, peer);
 #else
-  // timeout_ns counts polls of about 32 ns here: kernels have no calendar.
-  for (std::uint64_t polls = 0; seen < target && state.failed == 0; ++polls) {
-    if (polls * 32 > state.timeout_ns)
-      record_failure(state, WaitOutcome::kTimeout, peer, target, seen);
-    if (port::load_relaxed(&state.abort_word) != 0)
-      record_failure(state, WaitOutcome::kAborted, peer, target, seen);
-    port::pause();
-    seen = port::load_acquire(word);
-  }
-  return seen;
+  return wait_by_clock(state, word, target, peer);
 #endif
 }
 

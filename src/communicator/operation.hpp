@@ -7,45 +7,13 @@
 #include <string>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/buffer_shape.hpp"
 #include "channel/segment.hpp"
+#include "channel/signature.hpp"
 #include "sluice/algorithms.hpp"
 #include "sluice/types.hpp"
 
 namespace sluice {
-
-/// How much of memory an argument of a collective covers.
-enum class Extent : std::uint8_t {
-  kNothing,
-  kWhole,      // count elements
-  kBlock,      // one block
-  kAllBlocks,  // a block for every rank
-};
-
-/// The buffers of a collective.
-struct BufferShape {
-  Extent input;
-  Extent output;
-  bool input_on_root_only;
-  bool output_on_root_only;
-};
-constexpr BufferShape shape_of(Collective collective) {
-  switch (collective) {
-    case Collective::kAllReduce: return {Extent::kWhole, Extent::kWhole, false, false};
-    case Collective::kReduceScatter:
-    case Collective::kReduceScatterV: return {Extent::kAllBlocks, Extent::kBlock, false, false};
-    case Collective::kAllGather:
-    case Collective::kAllGatherV: return {Extent::kBlock, Extent::kAllBlocks, false, false};
-    case Collective::kBroadcast: return {Extent::kWhole, Extent::kWhole, true, false};
-    case Collective::kReduce: return {Extent::kWhole, Extent::kWhole, false, true};
-    case Collective::kGather: return {Extent::kBlock, Extent::kAllBlocks, false, true};
-    case Collective::kScatter: return {Extent::kAllBlocks, Extent::kBlock, true, false};
-    case Collective::kAllToAll: return {Extent::kAllBlocks, Extent::kAllBlocks, false, false};
-    case Collective::kAllToAllV:
-    case Collective::kSendReceive:
-    case Collective::kBarrier: break;
-  }
-  return {Extent::kNothing, Extent::kNothing, false, false};
-}
 
 /// One rank's call: what the schedule gets, and what else was asked.
 struct Call : Arguments {
@@ -90,21 +58,19 @@ struct Call : Arguments {
   }
 };
 
+/// What of a call its signature is made of.
+inline CallWords words_of(const Call& call) {
+  return {static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
+              static_cast<std::uint64_t>(call.op) << 16 |
+              static_cast<std::uint64_t>(static_cast<std::uint32_t>(call.root)) << 32,
+          call.count ^ call.counts_hash};
+}
+
 /// Equal on all ranks whose calls fit each other, and whose earlier calls did: `history` is the
 /// signature of the call before. So a mismatch that no rank could notice (two roots that only send)
 /// comes out at the next call that can.
 inline std::uint64_t signature_of(const Call& call, std::uint64_t history) {
-  const std::uint64_t words[] = {
-      static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
-          static_cast<std::uint64_t>(call.op) << 16 |
-          static_cast<std::uint64_t>(static_cast<std::uint32_t>(call.root)) << 32,
-      call.count ^ call.counts_hash};
-  std::uint64_t hash = 0x9e3779b97f4a7c15 + history;
-  for (const std::uint64_t word : words) {
-    hash = (hash ^ word) * 0xff51afd7ed558ccd;
-    hash ^= hash >> 32;
-  }
-  return hash;
+  return next_signature(history, words_of(call));
 }
 
 /// What both sides of a message must agree on besides its size: this and its type in the lowest

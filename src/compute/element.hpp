@@ -3,8 +3,8 @@
 
 #include <bit>
 #include <cstdint>
-#include <type_traits>
 
+#include "base/port.hpp"
 #include "compute/small_float.hpp"
 #include "sluice/types.hpp"
 
@@ -33,8 +33,13 @@ struct Float64 : Arithmetic<double> {
 struct Bfloat16 {
   using Stored = std::uint16_t;
   using Wide = float;
-  static constexpr Wide widen(Stored value) { return bfloat16_to_float(value); }
-  static constexpr Stored narrow(Wide value) { return float_to_bfloat16(value); }
+  SLUICE_FN static Wide widen(Stored value) { return bfloat16_to_float(value); }
+  SLUICE_FN static Stored narrow(Wide value) {
+    if constexpr (port::kConvertsSmallFloats)
+      return value == value ? port::narrow_bfloat16(value) : kNanBfloat16;
+    else
+      return float_to_bfloat16(value);
+  }
 };
 
 template <class F, class Code>
@@ -47,15 +52,52 @@ struct SmallElement {
     return static_cast<Stored>(float_to_small<F>(value));
   }
 };
-using Float16 = SmallElement<Float16Format, std::uint16_t>;
-using Float8E4M3 = SmallElement<Float8E4M3Format, std::uint8_t>;
-using Float8E5M2 = SmallElement<Float8E5M2Format, std::uint8_t>;
 
-/// sum / divisor in the type's own signedness; divisor > 1, so the quotient always fits.
-template <class T>
-constexpr T divide_integer(T sum, std::uint32_t divisor) {
-  using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
-  return static_cast<T>(static_cast<Wide>(sum) / static_cast<Wide>(divisor));
-}
+struct Float16 : SmallElement<Float16Format, std::uint16_t> {
+  SLUICE_FN static Wide widen(Stored value) {
+    if constexpr (port::kConvertsSmallFloats)
+      return port::widen_float16(value);
+    else
+      return SmallElement::widen(value);
+  }
+  SLUICE_FN static Stored narrow(Wide value) {
+    if constexpr (port::kConvertsSmallFloats)
+      return value == value ? port::narrow_float16(value) : static_cast<Stored>(Format::kNan);
+    else
+      return SmallElement::narrow(value);
+  }
+};
+
+struct Float8E4M3 : SmallElement<Float8E4M3Format, std::uint8_t> {
+  SLUICE_FN static Wide widen(Stored value) {
+    if constexpr (port::kConvertsSmallFloats)
+      return float8_e4m3_by_half(value,
+                                 [](std::uint16_t half) { return port::widen_float16(half); });
+    else
+      return SmallElement::widen(value);
+  }
+  SLUICE_FN static Stored narrow(Wide value) {
+    if constexpr (port::kConvertsFloat8)
+      return port::narrow_float8_e4m3(value);
+    else
+      return float_to_small_apart<Format>(value);
+  }
+};
+
+struct Float8E5M2 : SmallElement<Float8E5M2Format, std::uint8_t> {
+  SLUICE_FN static Wide widen(Stored value) {
+    if constexpr (port::kConvertsSmallFloats)
+      return float8_e5m2_by_half(value,
+                                 [](std::uint16_t half) { return port::widen_float16(half); });
+    else
+      return SmallElement::widen(value);
+  }
+  SLUICE_FN static Stored narrow(Wide value) {
+    if constexpr (port::kConvertsFloat8)
+      return port::narrow_float8_e5m2(value);
+    else
+      return float_to_small_apart<Format>(value);
+  }
+};
 
 }  // namespace sluice::compute

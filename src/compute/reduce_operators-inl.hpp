@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-#include "compute/element.hpp"
+#include "compute/scalar.hpp"
 #include "compute/targets.hpp"
 
 #if SLUICE_COMPUTE_VECTOR_TARGET
@@ -121,7 +121,7 @@ struct Max {
 /// Not inline: averages of integers are rare, and divide one element at a time.
 template <class T>
 HWY_NOINLINE void divide_lanes(T* lanes, std::size_t count, std::uint32_t divisor) {
-  for (std::size_t i = 0; i < count; ++i) lanes[i] = divide_integer(lanes[i], divisor);
+  for (std::size_t i = 0; i < count; ++i) lanes[i] = scalar::average(lanes[i], divisor);
 }
 
 template <class D>

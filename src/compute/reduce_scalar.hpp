@@ -6,46 +6,9 @@
 
 #include "compute/element.hpp"
 #include "compute/families.hpp"
+#include "compute/scalar.hpp"
 
 namespace sluice::compute::scalar {
-
-template <class T>
-using WrapType = std::conditional_t<(sizeof(T) < 4), std::uint32_t, std::make_unsigned_t<T>>;
-
-struct Sum {
-  template <class T>
-  static T combine(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>)
-      return a + b;
-    else
-      return static_cast<T>(static_cast<WrapType<T>>(a) + static_cast<WrapType<T>>(b));
-  }
-};
-
-struct Product {
-  template <class T>
-  static T combine(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>)
-      return a * b;
-    else
-      return static_cast<T>(static_cast<WrapType<T>>(a) * static_cast<WrapType<T>>(b));
-  }
-};
-
-template <bool kMaximum>
-struct Extreme {
-  template <class T>
-  static T combine(T a, T b) {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (a != a) return a;
-      if (b != b) return b;
-      if (a == b) return (a < 0 || a > 0 || is_negative(a) != kMaximum) ? a : b;  // -0 is below +0
-    }
-    return (kMaximum ? a < b : b < a) ? b : a;
-  }
-  static bool is_negative(float value) { return std::bit_cast<std::uint32_t>(value) >> 31 != 0; }
-  static bool is_negative(double value) { return std::bit_cast<std::uint64_t>(value) >> 63 != 0; }
-};
 
 template <class Element>
 typename Element::Wide load(const void* source, std::size_t i) {
@@ -67,14 +30,7 @@ void reduce(const ReduceArguments& a) noexcept {
     Wide value = load<Element>(a.sources[0], i);
     for (unsigned s = 1; s < a.source_count; ++s)
       value = Op::combine(value, load<Element>(a.sources[s], i));
-    if constexpr (std::is_same_v<Op, Sum>) {
-      if (a.divisor > 1) {
-        if constexpr (std::is_floating_point_v<Wide>)
-          value /= static_cast<Wide>(a.divisor);
-        else
-          value = divide_integer(value, a.divisor);
-      }
-    }
+    if constexpr (std::is_same_v<Op, Sum>) value = average(value, a.divisor);
     for (unsigned d = 0; d < a.destination_count; ++d) store<Element>(a.destinations[d], i, value);
   }
 }

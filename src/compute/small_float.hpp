@@ -10,6 +10,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/port.hpp"
+
 namespace sluice::compute {
 
 /// The canonical NaNs: what every NaN result is, whatever NaN went in.
@@ -80,6 +82,25 @@ constexpr std::uint32_t float_to_small(float value) {
   const std::uint32_t odd = (magnitude >> Format::kDropped) & 1;
   const std::uint32_t half = (1u << (Format::kDropped - 1)) - 1;
   return sign | ((magnitude - Format::kRebias + half + odd) >> Format::kDropped);
+}
+
+/// Many instructions with branches: kernels of processors that have none for it call this.
+template <class Format>
+SLUICE_FN_APART std::uint8_t float_to_small_apart(float value) {
+  return static_cast<std::uint8_t>(float_to_small<Format>(value));
+}
+
+/// The 8-bit formats by way of float16, where widening that is one instruction. Its exponent is
+/// that of e5m2, and 8 more than that of e4m3; its subnormals hold theirs.
+template <class WidenHalf>
+SLUICE_FN float float8_e5m2_by_half(std::uint8_t code, WidenHalf widen) {
+  return widen(static_cast<std::uint16_t>(code << 8));
+}
+template <class WidenHalf>
+SLUICE_FN float float8_e4m3_by_half(std::uint8_t code, WidenHalf widen) {
+  const auto half = static_cast<std::uint16_t>((code & 0x80) << 8 | (code & 0x7f) << 7);
+  const float value = widen(half) * 256.0f;
+  return (code & 0x7f) == 0x7f ? std::bit_cast<float>(kNanFloat32) : value;
 }
 
 constexpr float bfloat16_to_float(std::uint16_t code) {

@@ -9,38 +9,18 @@
 
 #include "algorithms/catalogue.hpp"
 #include "channel/arithmetic.hpp"
+#include "channel/block_group.hpp"
 #include "channel/fabric.hpp"
 #include "channel/memory_channel.hpp"
-#include "channel/thread_group.hpp"
+#include "plan/strand.hpp"
 
 namespace sluice {
 namespace {
 
-/// The threads of a CUDA block. On the host, where nobody runs it, one thread.
-struct CudaBlock {
-#if defined(SLUICE_DEVICE_CUDA)
-  __device__ unsigned rank() const { return threadIdx.x; }
-  __device__ unsigned size() const { return blockDim.x; }
-  __device__ void sync() const { __syncthreads(); }
-#else
-  unsigned rank() const { return 0; }
-  unsigned size() const { return 1; }
-  void sync() const {}
-#endif
-};
-static_assert(ThreadGroup<CudaBlock>);
-
-struct Sum {
-  template <class T>
-  SLUICE_FN T operator()(T a, T b) const {
-    return a + b;
-  }
-};
-
 struct CudaContext {
-  using Group = CudaBlock;
+  using Group = BlockGroup;
   using Fabric = sluice::Fabric;
-  using Math = TypedArithmetic<float, Sum>;
+  using Math = GroupArithmetic;
 };
 using CudaEntry = CatalogueEntry<CudaContext>;
 
@@ -48,19 +28,17 @@ static_assert(std::is_trivially_copyable_v<MemoryChannel> &&
               std::is_trivially_copyable_v<Semaphore>);
 static_assert(std::is_trivially_copyable_v<Fabric> && std::is_trivially_copyable_v<Arguments>);
 
-/// One rank's part of one operation, by one block. `fabric` is in memory of the device.
+/// One rank's part of one operation. `strands` are in memory of the device.
 template <CudaEntry::Run kSchedule>
-__global__ void run_schedule(Fabric* fabric, CudaContext::Math math, Arguments arguments,
-                             OperationRecord record) {
-  const CudaBlock block;
-  if (block.rank() == 0) fabric->begin(record);
-  block.sync();
-  kSchedule(block, *fabric, math, arguments);
-  block.sync();
-  if (block.rank() == 0) fabric->end();
+__global__ void run_schedule(Strand* strands, GroupArithmetic math, StrandCall call) {
+  run_strand(
+      BlockGroup{}, strands[blockIdx.x],
+      [](const BlockGroup& block, Fabric& fabric, const GroupArithmetic& arithmetic,
+         const Arguments& part) { kSchedule(block, fabric, arithmetic, part); },
+      math, call, SameAddresses{});
 }
 
-using Kernel = void (*)(Fabric*, CudaContext::Math, Arguments, OperationRecord);
+using Kernel = void (*)(Strand*, GroupArithmetic, StrandCall);
 
 template <std::size_t kIndex>
 constexpr Kernel kernel_of() {
@@ -82,7 +60,7 @@ using AllKernels = Kernels<std::make_index_sequence<std::size(kCatalogue<CudaCon
 /// Buffers shown to peers by a kernel itself.
 __global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer output,
                              bool* seen) {
-  const CudaBlock block;
+  const BlockGroup block;
   if (block.rank() == 0) {
     fabric->expose(input, output);
     *seen = fabric->wait_exposed(fabric->neighbour(1)) != nullptr;
@@ -94,7 +72,7 @@ __global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer 
 /// A user's kernel with channels: all verbs.
 __global__ void run_channel(MemoryChannel channel, std::uint64_t bytes, std::uint64_t tag,
                             unsigned* failures) {
-  const CudaBlock block;
+  const BlockGroup block;
   bool good = channel.put(block, 0, 0, bytes);
   channel.signal(block);
   good &= channel.wait(block);

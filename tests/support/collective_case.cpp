@@ -112,6 +112,12 @@ std::string describe(const Case& c) {
                                                        : " mixed");
 }
 
+CaseRunner::CaseRunner(Communicator& communicator)
+    : CaseRunner(communicator.rank(), communicator.size(),
+                 [&](const Case& c, const CaseLayout& layout, const std::byte* in, std::byte* out) {
+                   return text_of(call(communicator, c, layout, in, out));
+                 }) {}
+
 std::byte* CaseRunner::place(Area& area, std::uint64_t bytes, bool registered) {
   if (!registered) {
     if (area.ordinary.size() < bytes) area.ordinary.resize(bytes + bytes / 2);
@@ -127,18 +133,17 @@ std::byte* CaseRunner::place(Area& area, std::uint64_t bytes, bool registered) {
 }
 
 std::string CaseRunner::run(const Case& c) {
-  const int me = communicator_.rank();
-  const CaseLayout layout = layout_of(c, me, communicator_.size());
+  const CaseLayout layout = layout_of(c, rank_, ranks_);
   const std::size_t elem = size_in_bytes(c.type);
   const std::uint64_t in_bytes = layout.input_elems * elem, out_bytes = layout.output_elems * elem;
   const bool in_place = c.in_place && layout.has_in_place;
   const std::uint64_t first_bytes = in_place ? std::max(in_bytes, out_bytes) : in_bytes;
   const auto needed = [](std::uint64_t bytes) { return bytes + 2 * kGuardBytes + 128; };
   const bool mixed = c.memory == Memory::kMixed;
-  std::byte* input_area =
-      place(input_, needed(first_bytes), c.memory == Memory::kRegistered || (mixed && me % 2 == 0));
-  std::byte* output_area =
-      place(output_, needed(out_bytes), c.memory == Memory::kRegistered || (mixed && me % 4 == 0));
+  std::byte* input_area = place(input_, needed(first_bytes),
+                                c.memory == Memory::kRegistered || (mixed && rank_ % 2 == 0));
+  std::byte* output_area = place(output_, needed(out_bytes),
+                                 c.memory == Memory::kRegistered || (mixed && rank_ % 4 == 0));
   if (input_area == nullptr || output_area == nullptr) return "no registered memory";
   const auto aligned = [](std::byte* at, std::size_t shift) {
     const auto address =
@@ -155,9 +160,10 @@ std::string CaseRunner::run(const Case& c) {
   fill(in, layout.input, elem);
 
   const std::string where = describe(c) + ": ";
-  const Status status =
-      call(communicator_, c, layout, in_bytes == 0 ? nullptr : in, out_bytes == 0 ? nullptr : out);
-  if (!status.ok()) return where + text_of(status);
+  if (std::string error =
+          call_(c, layout, in_bytes == 0 ? nullptr : in, out_bytes == 0 ? nullptr : out);
+      !error.empty())
+    return where + error;
   if (std::string error = check("output", out, layout.output, elem); !error.empty())
     return where + error;
   if (!in_place) {

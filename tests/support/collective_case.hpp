@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,10 +39,19 @@ std::uint64_t listed_count(std::uint64_t count, int rank, int ranks);
 /// What rank `from` sends rank `to` in all_to_all_v.
 std::uint64_t pair_count(std::uint64_t count, int from, int to);
 
+struct CaseLayout;
+
 /// One rank's buffers for one case after the other.
 class CaseRunner {
  public:
-  explicit CaseRunner(Communicator& communicator) : communicator_(communicator) {}
+  /// Makes the call of a case; what went wrong, or nothing.
+  using CaseCall = std::function<std::string(const Case&, const CaseLayout&, const std::byte* input,
+                                             std::byte* output)>;
+
+  /// Calls the collectives of `communicator`.
+  explicit CaseRunner(Communicator& communicator);
+  CaseRunner(int rank, int ranks, CaseCall call)
+      : rank_(rank), ranks_(ranks), call_(std::move(call)) {}
 
   /// Runs the case on this rank; all ranks must run the same one. Empty when all is well.
   std::string run(const Case& c);
@@ -55,7 +65,8 @@ class CaseRunner {
   };
   std::byte* place(Area& area, std::uint64_t bytes, bool registered);
 
-  Communicator& communicator_;
+  int rank_, ranks_;
+  CaseCall call_;
   Area input_, output_;
   std::uint64_t output_hash_ = 0;
 };

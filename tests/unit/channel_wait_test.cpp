@@ -123,6 +123,51 @@ TEST_P(ChannelWait, asks_whether_the_peer_contradicts) {
   EXPECT_EQ(rank.waits.failure.outcome, WaitOutcome::kMismatch);
 }
 
+/// What kernels wait with; nothing in it needs one.
+TEST(ChannelWaitByClock, returns_what_it_saw) {
+  Rank rank(false, 10'000);
+  std::thread raiser([&] {
+    std::this_thread::sleep_for(milliseconds(10));
+    rank.raise(9);
+  });
+  EXPECT_EQ(wait_by_clock(rank.waits, &rank.word, 8, 1), 9u);
+  raiser.join();
+  EXPECT_EQ(rank.waits.failed, 0u);
+}
+
+TEST(ChannelWaitByClock, ends_at_its_deadline) {
+  Rank rank(false, 60);
+  rank.word = 3;
+  const auto start = Clock::now();
+  EXPECT_EQ(wait_by_clock(rank.waits, &rank.word, 4, 2), 3u);
+  EXPECT_GE(since(start), milliseconds(59));
+  EXPECT_LT(since(start), milliseconds(2000));
+  EXPECT_EQ(rank.waits.failure.outcome, WaitOutcome::kTimeout);
+  EXPECT_EQ(rank.waits.failure.peer, 2);
+  EXPECT_EQ(rank.waits.failure.expected, 4u);
+  EXPECT_EQ(rank.waits.failure.seen, 3u);
+}
+
+TEST(ChannelWaitByClock, ends_with_either_abort_word_and_with_a_failure_of_another_thread) {
+  for (const int which : {0, 1, 2}) {
+    Rank rank(false, 30'000);
+    std::uint64_t host_abort_word = 0;
+    rank.waits.host_abort_word = &host_abort_word;
+    const auto start = Clock::now();
+    std::thread other([&] {
+      std::this_thread::sleep_for(milliseconds(10));
+      if (which == 0) port::store_release(&rank.waits.abort_word, 1);
+      if (which == 1) port::store_release(&host_abort_word, 1);
+      if (which == 2) record_failure(rank.waits, WaitOutcome::kOutOfRange, 5, 6, 7);
+    });
+    EXPECT_EQ(wait_by_clock(rank.waits, &rank.word, 1, 0), 0u);
+    other.join();
+    EXPECT_LT(since(start), milliseconds(5000));
+    EXPECT_EQ(rank.waits.failure.outcome,
+              which == 2 ? WaitOutcome::kOutOfRange : WaitOutcome::kAborted);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Channel, ChannelWait, testing::Bool(), [](const auto& bed) {
   return bed.param ? "with_doorbell" : "without_doorbell";
 });

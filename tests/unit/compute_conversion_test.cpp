@@ -65,6 +65,18 @@ TEST(Conversion, float8_e5m2) {
   check_scalar(reference::kE5M2, float_to_small<Float8E5M2Format>,
                small_to_float<Float8E5M2Format>);
 }
+/// What kernels do, with another widening of float16 than theirs.
+TEST(Conversion, the_8_bit_formats_by_way_of_float16) {
+  const auto widen = [](std::uint16_t half) { return small_to_float<Float16Format>(half); };
+  const auto e4m3 = [&](std::uint32_t code) {
+    return float8_e4m3_by_half(static_cast<std::uint8_t>(code), widen);
+  };
+  const auto e5m2 = [&](std::uint32_t code) {
+    return float8_e5m2_by_half(static_cast<std::uint8_t>(code), widen);
+  };
+  check_scalar(reference::kE4M3, float_to_small_apart<Float8E4M3Format>, e4m3);
+  check_scalar(reference::kE5M2, float_to_small_apart<Float8E5M2Format>, e5m2);
+}
 TEST(Conversion, bfloat16) {
   check_scalar(reference::kBfloat, float_to_bfloat16, [](std::uint32_t code) {
     return bfloat16_to_float(static_cast<std::uint16_t>(code));

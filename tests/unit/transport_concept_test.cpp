@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "channel/arithmetic.hpp"
+#include "channel/block_group.hpp"
 #include "channel/port_channel.hpp"
 #include "channel/thread_group.hpp"
 #include "transports/loopback/loopback.hpp"
@@ -116,8 +117,9 @@ struct TwoThreads {
   unsigned rank() const { return 0; }
   unsigned size() const { return 2; }
   void sync() const {}
+  bool any(bool yes) const { return yes; }
 };
-static_assert(ThreadGroup<TwoThreads> && ThreadGroup<HostThread>);
+static_assert(ThreadGroup<TwoThreads> && ThreadGroup<HostThread> && ThreadGroup<BlockGroup>);
 struct SignedRank : TwoThreads {
   int rank() const { return 0; }
 };
@@ -130,12 +132,13 @@ struct SyncChangesTheGroup : TwoThreads {
   void sync() {}
 };
 static_assert(!ThreadGroup<SyncChangesTheGroup>);
+struct AnyTellsNobody : TwoThreads {
+  void any(bool yes) const;
+};
+static_assert(!ThreadGroup<AnyTellsNobody>);
 static_assert(!ThreadGroup<unsigned>);
 
-struct Sum {
-  float operator()(float a, float b) const { return a + b; }
-};
-static_assert(Arithmetic<HostArithmetic> && Arithmetic<TypedArithmetic<float, Sum>>);
+static_assert(Arithmetic<HostArithmetic> && Arithmetic<GroupArithmetic>);
 struct OneDestination {
   void reduce(const HostThread&, void* destination, const void* const* sources, unsigned,
               std::uint64_t, bool) const;

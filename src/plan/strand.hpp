@@ -1,0 +1,132 @@
+// One strand's part of an operation, as a block of a kernel runs it. docs/cuda.md says what strands
+// are. Nothing here asks what machine it is on: the tests run it with groups of host threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "algorithms/arguments.hpp"
+#include "algorithms/buffer_shape.hpp"
+#include "base/port.hpp"
+#include "channel/fabric.hpp"
+#include "channel/signature.hpp"
+#include "channel/thread_group.hpp"
+#include "channel/wait.hpp"
+
+namespace sluice {
+
+/// Why a strand failed, the first one of its rank; in memory that the host reads.
+struct StrandFailure {
+  std::uint64_t written = 0;  // released last
+  std::int32_t rank = 0;
+  std::int32_t strand = 0;
+  std::uint64_t epoch = 0;
+  WaitFailure why{};
+};
+
+/// What a strand keeps between operations, in memory that its threads can write. The strands of a
+/// rank lie one behind the other.
+struct Strand {
+  Fabric fabric;
+  std::uint64_t next_epoch = 1;
+  std::int32_t index = 0;
+  std::int32_t count = 1;
+  StrandFailure* failure = nullptr;  // of the rank
+  std::uint64_t reported = 0;        // in a rank's first strand: one of them has
+
+  SLUICE_FN Strand& sibling(std::int32_t strand) { return *(this + (strand - index)); }
+};
+
+/// What a launch says of a call: the same at every replay of a graph.
+struct StrandCall {
+  Arguments arguments{};  // the whole call's
+  BufferShape shape{};
+  CallWords words{};
+  std::uint64_t record = 0;    // OperationRecord::call
+  std::int32_t strands = 1;    // so many work on it: the first ones of each rank
+  bool shows_buffers = false;  // the schedule works in the ranks' own buffers
+};
+
+/// Where a peer's buffer is when the peer's addresses are this process's, too.
+struct SameAddresses {
+  SLUICE_FN std::byte* operator()(std::int32_t /*peer*/, const ExposedBuffer& buffer) const {
+    return reinterpret_cast<std::byte*>(buffer.address);
+  }
+};
+
+/// The part of rank `rank`'s call that strand `strand` of `strands` does. Parts begin at multiples
+/// of 64 bytes of a buffer, or of each of its blocks; the last ones may be empty.
+SLUICE_FN Arguments strand_part(const Arguments& whole, const BufferShape& shape, std::int32_t rank,
+                                std::uint64_t strand, std::uint64_t strands) {
+  Arguments part = whole;
+  const auto advance = [](auto*& buffer, std::uint64_t bytes) {
+    if (buffer != nullptr) buffer += bytes;  // a rank may not have it
+  };
+  if (shape.input == Extent::kWhole) {
+    const Range range =
+        Blocks::cut(whole.count, whole.elem_bytes, strands)[static_cast<std::int32_t>(strand)];
+    part.count = range.bytes / whole.elem_bytes;
+    advance(part.input, range.offset);
+    advance(part.output, range.offset);
+  } else if (shape.input != Extent::kNothing) {
+    const std::uint64_t share = Blocks::cut(whole.blocks.largest(), 1, strands).largest();
+    part.blocks = whole.blocks.sliced(strand, share);
+    const std::uint64_t offset = part.blocks[rank].offset - whole.blocks[rank].offset;
+    if (shape.input == Extent::kBlock) advance(part.input, offset);
+    if (shape.output == Extent::kBlock) advance(part.output, offset);
+  }
+  return part;
+}
+
+/// Shows this rank's buffers to its peers and waits for theirs: also what says that all have come.
+/// By one thread.
+template <class Locate>
+SLUICE_FN void meet(Fabric& fabric, const Arguments& part, const Locate& locate) {
+  fabric.expose({reinterpret_cast<std::uint64_t>(part.input), 0, 0},
+                {reinterpret_cast<std::uint64_t>(part.output), 0, 0});
+  for (std::int32_t i = 1; i < fabric.size(); ++i) {
+    const std::int32_t r = fabric.neighbour(i);
+    const Exposure* theirs = fabric.wait_exposed(r);
+    if (theirs == nullptr) return;
+    fabric.peer(r).exposed[0] = locate(r, theirs->input);
+    fabric.peer(r).exposed[1] = locate(r, theirs->output);
+  }
+}
+
+/// Tells the host, and the other strands of this rank, which it shall not wait for.
+SLUICE_FN void report_failure(Strand& strand) {
+  if (!port::claim(&strand.sibling(0).reported)) return;
+  StrandFailure& report = *strand.failure;
+  report.rank = strand.fabric.rank();
+  report.strand = strand.index;
+  report.epoch = strand.fabric.epoch();
+  report.why = strand.fabric.waits().failure;
+  port::store_release(&report.written, 1);
+  for (std::int32_t s = 0; s < strand.count; ++s)
+    port::store_relaxed(&strand.sibling(s).fabric.waits().abort_word, 1);
+}
+
+/// Runs `schedule` on the strand's part of `call`; by all threads of `group`.
+template <ThreadGroup Group, class Schedule, class Math, class Locate>
+SLUICE_FN void run_strand(const Group& group, Strand& strand, const Schedule& schedule,
+                          const Math& math, const StrandCall& call, const Locate& locate) {
+  Fabric& fabric = strand.fabric;
+  const Arguments part = strand_part(call.arguments, call.shape, fabric.rank(),
+                                     static_cast<std::uint64_t>(strand.index),
+                                     static_cast<std::uint64_t>(call.strands));
+  if (group.rank() == 0) {
+    fabric.begin({.epoch = strand.next_epoch,
+                  .signature = next_signature(fabric.signature(), call.words),
+                  .count = call.arguments.count,
+                  .call = call.record,
+                  .root = static_cast<std::uint64_t>(call.arguments.root)});
+    if (call.shows_buffers) meet(fabric, part, locate);
+  }
+  if (!fabric.failed(group)) schedule(group, fabric, math, part);
+  group.sync();
+  if (group.rank() != 0) return;
+  strand.next_epoch += fabric.end();
+  if (fabric.failed()) report_failure(strand);
+}
+
+}  // namespace sluice

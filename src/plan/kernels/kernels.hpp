@@ -1,0 +1,41 @@
+// The schedules as kernels: what the host knows of them. No header of a GPU toolkit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "channel/arithmetic.hpp"
+#include "plan/strand.hpp"
+#include "sluice/types.hpp"
+
+namespace sluice::kernels {
+
+/// Threads of a block.
+inline constexpr unsigned kThreads = 512;
+
+/// The lengths of a v-form's blocks travel with the launch, for so many ranks at the most.
+inline constexpr std::size_t kMostListed = 128;
+struct BlockLists {
+  std::size_t counts[kMostListed];
+  std::size_t displacements[kMostListed];
+  bool displaced;  // else block r lies behind block r - 1
+};
+
+/// Whether this build has kernels.
+bool built();
+
+/// What cudaLaunchKernel takes for line `index` of the catalogue, with one block for each strand:
+/// void(Strand*, GroupArithmetic, StrandCall) and, for the v-forms, a BlockLists. nullptr where
+/// kernels cannot run the schedule, and in a build without kernels.
+const void* schedule(std::size_t index);
+
+/// void(void* destination, const void* source, std::uint64_t count, ScaleBy): a pre-multiplied
+/// sum's scaling. nullptr in a build without kernels.
+struct ScaleBy {
+  DataType type;
+  double factor;
+  std::uint64_t integer_factor;
+};
+const void* scale();
+
+}  // namespace sluice::kernels

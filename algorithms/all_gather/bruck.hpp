@@ -17,15 +17,16 @@
 
 namespace sluice {
 
-/// The part of every block that one message can carry for all ranks. What has come lies in the
-/// scratch: this rank's block, then that of the rank behind, ...
+/// Slice `k` of every block, as much as one message can carry for all ranks. What has come lies in
+/// the scratch: this rank's, then that of the rank behind, ...
 template <ThreadGroup Group, class Fabric>
-SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const Blocks& blocks,
-                                      const std::byte* own, std::byte* output) {
+SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const Arguments& a,
+                                      std::uint64_t k, std::uint64_t slice_bytes) {
   const std::int32_t p = fabric.size();
-  const std::uint64_t n = blocks.largest();
+  const Range block = a.blocks[fabric.rank()], mine = block.slice(k, slice_bytes);
+  const std::uint64_t n = mine.bytes;
   std::byte* const known = fabric.piece_scratch();
-  copy(group, known, own, n);
+  copy(group, known, a.input + (mine.offset - block.offset), n);
   group.sync();
   for (std::int32_t have = 1; have < p; have *= 2) {
     const auto wanted = static_cast<std::uint64_t>(have < p - have ? have : p - have);
@@ -34,8 +35,8 @@ SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const 
     fabric.receive_copy(group, fabric.neighbour(have), news, wanted * n);
   }
   for (std::int32_t i = 0; i < p; ++i) {
-    const std::byte* const block = known + static_cast<std::uint64_t>(i) * n;
-    copy(group, output + blocks[fabric.neighbour(i)].offset, block, n);
+    const Range theirs = a.blocks[fabric.neighbour(i)].slice(k, slice_bytes);
+    copy(group, a.output + theirs.offset, known + static_cast<std::uint64_t>(i) * n, n);
   }
   group.sync();
 }
@@ -43,14 +44,10 @@ SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const 
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_gather_bruck(const Group& group, Fabric& fabric, const Math&,
                                 const Arguments& a) {
-  const Range mine = a.blocks[fabric.rank()];
   const std::uint64_t share = fabric.piece_bytes() / static_cast<std::uint64_t>(fabric.size());
   const std::uint64_t slice_bytes = share == 0 ? 1 : share;
-  for (std::uint64_t k = 0; k < a.blocks.slices(slice_bytes); ++k) {
-    const Blocks blocks = a.blocks.sliced(k, slice_bytes);
-    const std::byte* own = a.input + (blocks[fabric.rank()].offset - mine.offset);
-    all_gather_bruck_slice(group, fabric, blocks, own, a.output);
-  }
+  for (std::uint64_t k = 0; k < a.blocks.slices(slice_bytes); ++k)
+    all_gather_bruck_slice(group, fabric, a, k, slice_bytes);
 }
 
 }  // namespace sluice

@@ -34,7 +34,7 @@ class Links : public RankView {
   SLUICE_FN std::uint64_t slice_bytes() const { return piece_bytes() / 2; }
   SLUICE_FN std::uint64_t slices_under_way() const { return slices_under_way(layout_.links); }
   SLUICE_FN static constexpr std::uint64_t slices_under_way(const LinkShape& shape) {
-    return (shape.slots + 1 - kCreditEvery) * shape.slot_bytes / (shape.piece_bytes / 2);
+    return (shape.window + 1 - kCreditEvery) * shape.slot_bytes / (shape.piece_bytes / 2);
   }
   /// Room for a piece, and for as many slices as are under way.
   SLUICE_FN static constexpr std::uint64_t scratch_bytes(const LinkShape& shape) {
@@ -42,14 +42,14 @@ class Links : public RankView {
     return slices > shape.piece_bytes ? slices : shape.piece_bytes;
   }
 
-  /// Sends `bytes` to `to`. Blocks when all slots are taken, so when two ranks send to each other
+  /// Sends `bytes` to `to`. Blocks when the window is full, so when two ranks send to each other
   /// before either receives, keep `bytes` <= piece_bytes().
   template <ThreadGroup Group>
   SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
                       std::uint64_t bytes) {
     FabricPeer& link = peer(to);
     for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
-      if (group.rank() == 0 && link.sent >= slots())
+      if (group.rank() == 0 && link.sent >= window())
         wait_for_word(&credit(rank(), to).consumed, credit_for_next(to), to);
       if (failed(group)) return;
       put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
@@ -115,12 +115,12 @@ class Links : public RankView {
 
   /// Whether send() of a fragment to `to` would not wait.
   SLUICE_FN bool has_credit(std::int32_t to) const {
-    return peer(to).sent < slots() ||
+    return peer(to).sent < window() ||
            port::load_acquire(&credit(rank(), to).consumed) >= credit_for_next(to);
   }
-  /// What the credit word must say before the next fragment, once all slots have been used.
+  /// What the credit word must say before the next fragment, once the window has been full.
   SLUICE_FN std::uint64_t credit_for_next(std::int32_t to) const {
-    return peer(to).sent + 1 - slots();
+    return peer(to).sent + 1 - window();
   }
   /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
   SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {
@@ -196,6 +196,7 @@ class Links : public RankView {
 
  private:
   SLUICE_FN std::uint64_t slots() const { return layout_.links.slots; }
+  SLUICE_FN std::uint64_t window() const { return layout_.links.window; }
 
   template <ThreadGroup Group>
   SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,

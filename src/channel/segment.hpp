@@ -112,6 +112,7 @@ struct LinkShape {
   std::uint64_t slots = 8;  // a power of two, LinkRooms::kMost at most; and as many rooms
   std::uint64_t slot_bytes = std::uint64_t{32} << 10;
   std::uint64_t piece_bytes = std::uint64_t{128} << 10;  // Links::piece_bytes() says what of
+  std::uint64_t window = 8;  // slots that may be taken at once: not all, where that is quicker
 
   /// An odd number of lines, so that the beginnings of rooms fall into different sets of a cache.
   SLUICE_FN constexpr std::uint64_t room_pitch() const { return slot_bytes + 64; }
@@ -119,19 +120,29 @@ struct LinkShape {
 /// Within a host a window need not be long: it shall stay in a core's cache.
 inline constexpr LinkShape kHostLinks;
 
-/// Across hosts a window holds what is on its way: 4 MiB are more than a network keeps in its
-/// latency, and still stay in a cache; with several rails 16 MiB, because the slowest takes long to
-/// carry its part. Less where so many ranks would make a segment too large. docs/decisions.md says
-/// what was measured.
-SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks, std::uint64_t rails) {
+/// Across hosts. Less where so many ranks would make a segment too large.
+SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks) {
   constexpr std::uint64_t kAllLinksBytes = std::uint64_t{256} << 20;
-  std::uint64_t slots = rails > 1 ? 64 : 16, slot_bytes = std::uint64_t{256} << 10;
+  std::uint64_t slots = 64, slot_bytes = std::uint64_t{256} << 10;
   const auto too_large = [&] { return ranks * slots * slot_bytes > kAllLinksBytes; };
+  while (too_large() && slots > 16) slots /= 2;
   while (too_large() && slot_bytes > kHostLinks.slot_bytes) slot_bytes /= 2;
   while (too_large() && slots > kHostLinks.slots) slots /= 2;
   const std::uint64_t piece_bytes = 2 * slot_bytes;
   return {slots, slot_bytes,
-          piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes};
+          piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes, slots};
+}
+
+/// The window must hold what is on its way until its credit comes back. On quick networks 4 MiB are
+/// more than that, and stay in a cache. On slow ones what is sent waits in the sender's socket and
+/// in queues, and so does the credit; with several rails the slowest takes long to carry its part.
+/// `network_byte`: nanoseconds. docs/decisions.md says what was measured.
+SLUICE_FN constexpr std::uint64_t window_across_hosts(const LinkShape& shape, double network_byte,
+                                                      std::uint64_t rails) {
+  constexpr double kSlow = 2;  // 4 Gbit/s
+  constexpr std::uint64_t kQuickSlots = 16;
+  const bool all = rails > 1 || network_byte >= kSlow || shape.slots < kQuickSlots;
+  return all ? shape.slots : kQuickSlots;
 }
 
 struct alignas(kPollSpacing) Credit {

@@ -125,6 +125,15 @@ Placement Setup::placement() const {
                                                       : Placement::kUnevenHosts;
 }
 
+LinkShape Setup::links(const CostModel& model) const {
+  LinkShape shape = layout().links;
+  if (!spread()) return shape;
+  std::uint64_t rails = 1;
+  for (const Hello& each : hellos_) rails = std::max(rails, each.rails);
+  shape.window = window_across_hosts(shape, model.network_byte, rails);
+  return shape;
+}
+
 FabricParts Setup::parts(const CostModel& model) {
   return {
       .rank = rank(),
@@ -132,7 +141,7 @@ FabricParts Setup::parts(const CostModel& model) {
       .peers = impl_.peers_.data(),
       .hosts = hosts_view(),
       .waits = impl_.waits_.get(),
-      .links = layout().links,
+      .links = links(model),
       .piece_scratch = impl_.piece_scratch_.get(),
       .sources = impl_.sources_.data(),
       .destinations = impl_.destinations_.data(),

@@ -168,10 +168,7 @@ Status Setup::open_segments_within() {
 
 SegmentLayout Setup::layout() const {
   const auto ranks = static_cast<std::uint64_t>(size());
-  if (!spread()) return {ranks, kHostLinks};
-  std::uint64_t rails = 1;
-  for (const Hello& each : hellos_) rails = std::max(rails, each.rails);
-  return {ranks, links_across_hosts(ranks, rails)};
+  return {ranks, spread() ? links_across_hosts(ranks) : kHostLinks};
 }
 
 Result<RemotePeers::Ways> Setup::ways() const {

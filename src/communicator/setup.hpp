@@ -126,6 +126,7 @@ class Setup {
   Placement placement() const;
   /// What the communicator's fabric works with; that of the ranks of this host but for who they
   /// are.
+  LinkShape links(const CostModel& model) const;
   FabricParts parts(const CostModel& model);
   void make_fabrics(const CostModel& model);
   void log_figures(const CostModel& model) const;

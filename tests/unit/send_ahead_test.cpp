@@ -76,14 +76,20 @@ TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
   std::vector<LinkShape> shapes{kHostLinks};
   for (std::uint64_t ranks = 2; ranks <= 4096; ranks *= 2)
     for (std::uint64_t more : {0, 1})
-      for (std::uint64_t rails : {1, 2}) shapes.push_back(links_across_hosts(ranks + more, rails));
+      for (double network_byte : {0.5, 8.0}) {
+        LinkShape shape = links_across_hosts(ranks + more);
+        EXPECT_EQ(shape.window, shape.slots);
+        shape.window = window_across_hosts(shape, network_byte, 1);
+        shapes.push_back(shape);
+      }
   for (const LinkShape& shape : shapes) {
     SCOPED_TRACE(testing::Message() << shape.slots << " slots of " << shape.slot_bytes);
     EXPECT_TRUE(std::has_single_bit(shape.slots));
     EXPECT_EQ(shape.slot_bytes % 64, 0);
-    EXPECT_GE(shape.slots, kHostLinks.slots);
+    EXPECT_GE(shape.window, kHostLinks.window);
+    EXPECT_LE(shape.window, shape.slots);
     // So many fragments there is always credit for.
-    const std::uint64_t certain_bytes = (shape.slots + 1 - Links::kCreditEvery) * shape.slot_bytes;
+    const std::uint64_t certain_bytes = (shape.window + 1 - Links::kCreditEvery) * shape.slot_bytes;
     EXPECT_LE(shape.piece_bytes, certain_bytes);
     EXPECT_GE(Links::slices_under_way(shape), 2);
     EXPECT_EQ(shape.piece_bytes / 2 % shape.slot_bytes, 0);
@@ -93,11 +99,15 @@ TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
 }
 
 TEST(LinkShape, across_hosts_windows_are_long_and_segments_of_many_ranks_not_too_large) {
-  const auto window = [](LinkShape shape) { return shape.slots * shape.slot_bytes; };
-  EXPECT_EQ(window(links_across_hosts(16, 1)), 4 << 20);
-  EXPECT_EQ(window(links_across_hosts(16, 2)), 16 << 20);
-  EXPECT_LE((SegmentLayout{64, links_across_hosts(64, 2)}.bytes()), 300ull << 20);
-  const LinkShape least = links_across_hosts(4096, 2);
+  const auto window_bytes = [](double network_byte, std::uint64_t rails) {
+    const LinkShape shape = links_across_hosts(16);
+    return window_across_hosts(shape, network_byte, rails) * shape.slot_bytes;
+  };
+  EXPECT_EQ(window_bytes(0.5, 1), 4 << 20);
+  EXPECT_EQ(window_bytes(8, 1), 16 << 20);
+  EXPECT_EQ(window_bytes(0.5, 2), 16 << 20);
+  EXPECT_LE((SegmentLayout{64, links_across_hosts(64)}.bytes()), 300ull << 20);
+  const LinkShape least = links_across_hosts(4096);
   EXPECT_EQ(least.slots, kHostLinks.slots);
   EXPECT_EQ(least.slot_bytes, kHostLinks.slot_bytes);
 }

@@ -21,6 +21,7 @@
 #include "algorithms/all_reduce/ring.hpp"
 #include "algorithms/all_reduce/tree.hpp"
 #include "algorithms/all_reduce/two_shot.hpp"
+#include "algorithms/all_to_all/bruck.hpp"
 #include "algorithms/all_to_all/direct.hpp"
 #include "algorithms/all_to_all/hierarchical.hpp"
 #include "algorithms/all_to_all/packet.hpp"
@@ -44,6 +45,7 @@
 #include "algorithms/reduce/packet.hpp"
 #include "algorithms/reduce/tree.hpp"
 #include "algorithms/reduce/two_shot.hpp"
+#include "algorithms/reduce_scatter/bruck.hpp"
 #include "algorithms/reduce_scatter/direct.hpp"
 #include "algorithms/reduce_scatter/hierarchical.hpp"
 #include "algorithms/reduce_scatter/packet.hpp"
@@ -118,10 +120,12 @@ constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(
 // A message for every other rank; those to ranks of the own host cost the network nothing.
 constexpr double rank_by_rank(M m, double p, double n, double at_once) { const double r = p / m.hosts; return (p - r) * link_step(m, n, 2 * p * n, at_once) + (r - 1) * m.step(); }
 constexpr double pairwise(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, p / m.hosts) : links_all(m, p, n); }
-// Of messages that go one behind the other, all but the first cost the kernel's work: about half of their latency.
-constexpr double pairwise_ahead(M m, double p, double n) { return pairwise(m, p, n) - (m.hosts > 1 ? (p - p / m.hosts - 1) * 0.5 * m.across(0) : 0); }
+// Of messages that go one behind the other, all but the first cost the kernel's work: about half of their latency, if the core is one's own.
+constexpr double pairwise_ahead(M m, double p, double n) { return pairwise(m, p, n) - (m.hosts > 1 ? (p - p / m.hosts - 1) * 0.5 * m.across(0) / larger(1, m.ranks_per_core) : 0); }
 // The steps' messages add up to those of a ring; the copies are of what lies in cache.
 constexpr double bruck(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, 0, 0) + link_step(m, (p - 1) * n, 2 * p * n, p / m.hosts) - link_step(m, 0, 0) + m.pass(2 * p * n, 2 * p * n); }
+constexpr double bruck_reduce(M m, double p, double n) { return bruck(m, p, n) + m.pass((p - 1) * n, 2 * p * n); }
+constexpr double bruck_all_to_all(M m, double p, double n) { return m.log2_ceil(p) * (link_step(m, p / 2 * n, 2 * p * n, p / m.hosts) + m.pass(p * n, 2 * p * n)) + 2 * m.pass(p * n, 2 * p * n); }
 constexpr double linear(M m, double p, double n) { return m.hosts > 1 ? rank_by_rank(m, p, n, 1) : links_all(m, p, n); }
 constexpr double staged_scatter(M m, double p, double n) { return 2 * m.step() + m.work(60 * p) + m.to_stage((p - 1) * n) + m.from_stage((p - 1) * n) + m.pass(n, 2 * p * n) + m.beyond(p * n, 2 * p * n); }
 // Half a pass: the block is read once for both its places.
@@ -165,6 +169,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kReduceScatter, "direct", Needs::kInputs, kAnySize, reduce_scatter_direct<G, F, A>, cost::scatter_direct, "2 alpha + p n beta", "each rank reduces its block from all inputs, in place"},
   {Collective::kReduceScatter, "ring", Needs::kLinks, kAnySize, reduce_scatter_ring<G, F, A>, cost::ring_all, "(p-1) (alpha + n beta)", "each block goes once around a ring, collecting"},
   {Collective::kReduceScatter, "pairwise", Needs::kLinks, kAnySize, reduce_scatter_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "everybody sends each rank its block, which adds all of them"},
+  {Collective::kReduceScatter, "bruck", Needs::kLinks, kAnySize, reduce_scatter_bruck<G, F, A>, cost::bruck_reduce, "log2 p alpha + (p-1) n beta", "give away half of the sums at a time, to ranks ..., 4, 2, 1 away"},
   {Collective::kReduceScatter, "hierarchical", Needs::kEvenHosts, kAnySize, reduce_scatter_hierarchical<G, F, A>, cost::hierarchical_reduce_scatter, "(h-1) (alpha + p/h n beta)", "each host sums for every other one, each rank for its like"},
 
   {Collective::kAllGather, "packet", Needs::kSegments, kPacketBytes, all_gather_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody shows everybody its block in packets"},
@@ -200,7 +205,8 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllToAll, "packet", Needs::kSegments, kPacketBytes, all_to_all_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends everybody its block in packets"},
   {Collective::kAllToAll, "staged", Needs::kSegments, kAnySize, all_to_all_staged<G, F, A>, cost::staged_pairs, "alpha + 2 (p-1) n beta", "blocks through pipelined staging slots"},
   {Collective::kAllToAll, "direct", Needs::kReach, kAnySize, all_to_all_direct<G, F, A>, cost::gather_all_direct, "2 alpha + (p-1) n beta", "everybody fetches its blocks from the others' inputs: one copy"},
-  {Collective::kAllToAll, "pairwise", Needs::kLinks, kAnySize, all_to_all_pairwise<G, F, A>, cost::pairwise, "(p-1) (alpha + n beta)", "in step i exchange with the ranks i away"},
+  {Collective::kAllToAll, "pairwise", Needs::kLinks, kAnySize, all_to_all_pairwise<G, F, A>, cost::pairwise_ahead, "alpha + (p-1) (alpha/2 + n beta)", "in step i exchange with the ranks i away"},
+  {Collective::kAllToAll, "bruck", Needs::kLinks, kAnySize, all_to_all_bruck<G, F, A>, cost::bruck_all_to_all, "log2 p (alpha + p/2 n beta)", "blocks go on by steps of 1, 2, 4, ..., those of a step together"},
   {Collective::kAllToAll, "hierarchical", Needs::kEvenHosts, kAnySize, all_to_all_hierarchical<G, F, A>, cost::hierarchical_all_to_all, "(h-1) (alpha + p/h n beta)", "within each host for every other one, then each rank with its likes"},
 
   {Collective::kAllGatherV, "staged", Needs::kSegments, kAnySize, all_gather_staged<G, F, A>, cost::staged_gather, "alpha + p n beta", "as all_gather, blocks of any length"},

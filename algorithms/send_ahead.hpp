@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "algorithms/partners.hpp"
 #include "base/port.hpp"
 
 namespace sluice {
@@ -36,17 +37,18 @@ SLUICE_FN void send_ahead(std::uint64_t items, std::uint64_t ahead, Send send, R
 }
 
 /// The same for `slices` slices to and from every other rank: send(to, slice), receive(from,
-/// slice), to the rank 1 behind and from the rank 1 before first, then those 2 away, and so on.
+/// slice), with the partners at distance 1 first, then those 2 away, and so on.
 template <class Fabric, class Send, class Receive>
 SLUICE_FN void send_pairwise_ahead(const Fabric& fabric, std::uint64_t slices, std::uint64_t ahead,
                                    Send send, Receive receive) {
+  const Partners partners = Partners::of(fabric);
   const auto distance = [=](std::uint64_t item) {
     return 1 + static_cast<std::int32_t>(item / slices);
   };
   send_ahead(
       slices * static_cast<std::uint64_t>(fabric.size() - 1), ahead,
-      [&](std::uint64_t item) { send(fabric.neighbour(distance(item)), item % slices); },
-      [&](std::uint64_t item) { receive(fabric.neighbour(-distance(item)), item % slices); });
+      [&](std::uint64_t item) { send(partners.receiver(distance(item)), item % slices); },
+      [&](std::uint64_t item) { receive(partners.sender(distance(item)), item % slices); });
 }
 
 /// The same for `slices` slices, each of which takes `steps` steps one after the other (around a

@@ -1,9 +1,11 @@
 // All-gather by Bruck's algorithm: with each step a rank knows twice as many blocks. It hands all
-// that it has to the rank 1, 2, 4, ... before, and gets as many from the one as far behind.
+// that it has to the rank 1, 2, 4, ... behind, and gets as many from the one as far before. Where
+// these are one, with a power of two of ranks, it is known as recursive doubling.
 //
-//   blocks that rank 0 of 5 has:  0 | 0 1 | 0 1 2 3 | 0 1 2 3 4
+//   blocks that rank 4 of 5 has:  4 | 4 3 | 4 3 2 1 | 4 3 2 1 0
+//   of 8:                         4 | 4 5 | 4 5 6 7 | 4 5 6 7 0 1 2 3
 //
-// Cost: ceil(log2 p) alpha + (p - 1) n beta, and a copy of everything into its order. Fewest
+// Cost: ceil(log2 p) alpha + (p - 1) n beta, and a copy of everything into its partners. Fewest
 // messages: for small blocks, and for ranks that share cores, where each message costs all of them
 // time. Needs: links; blocks of one length.
 #pragma once
@@ -12,17 +14,19 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/partners.hpp"
 #include "channel/copy.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
 
 /// Slice `k` of every block, as much as one message can carry for all ranks. What has come lies in
-/// the scratch: this rank's, then that of the rank behind, ...
+/// the scratch: this rank's, then that of the rank at distance 1, ...
 template <ThreadGroup Group, class Fabric>
 SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const Arguments& a,
                                       std::uint64_t k, std::uint64_t slice_bytes) {
   const std::int32_t p = fabric.size();
+  const Partners partners = Partners::of(fabric);
   const Range block = a.blocks[fabric.rank()], mine = block.slice(k, slice_bytes);
   const std::uint64_t n = mine.bytes;
   std::byte* const known = fabric.piece_scratch();
@@ -31,11 +35,11 @@ SLUICE_FN void all_gather_bruck_slice(const Group& group, Fabric& fabric, const 
   for (std::int32_t have = 1; have < p; have *= 2) {
     const auto wanted = static_cast<std::uint64_t>(have < p - have ? have : p - have);
     std::byte* const news = known + static_cast<std::uint64_t>(have) * n;
-    fabric.send(group, fabric.neighbour(-have), known, wanted * n);
-    fabric.receive_copy(group, fabric.neighbour(have), news, wanted * n);
+    fabric.send(group, partners.receiver(have), known, wanted * n);
+    fabric.receive_copy(group, partners.sender(have), news, wanted * n);
   }
   for (std::int32_t i = 0; i < p; ++i) {
-    const Range theirs = a.blocks[fabric.neighbour(i)].slice(k, slice_bytes);
+    const Range theirs = a.blocks[partners.sender(i)].slice(k, slice_bytes);
     copy(group, a.output + theirs.offset, known + static_cast<std::uint64_t>(i) * n, n);
   }
   group.sync();

@@ -1,5 +1,5 @@
-// All-gather over links, every pair of ranks by itself: in step i, send the own block to the rank i
-// behind and receive that of the rank i before. No step waits for the one before it.
+// All-gather over links, every pair of ranks by itself: in step i, send the own block to one
+// partner at distance i and receive that of the other. No step waits for the one before it.
 //
 // Cost: alpha + (p - 1) (alpha / 2 + n / p beta): a message to everybody, but no rank waits twice.
 // Needs: links.

@@ -1,7 +1,7 @@
-// All-to-all over links in p - 1 steps: in step i, send to the rank i behind and receive from the
-// rank i before.
+// All-to-all over links in p - 1 steps: in step i, send to one partner at distance i and receive
+// from the other.
 //
-// Cost: (p - 1) (alpha + n / p beta). Needs: links.
+// Cost: alpha + (p - 1) (alpha / 2 + n / p beta). Needs: links.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Barrier by dissemination: in step s, tell the rank 2^s behind and hear from the rank 2^s before.
+// Barrier by dissemination: in step s, tell one partner at distance 2^s and hear from the other.
 //
 // Cost: ceil(log2 p) alpha; p log2 p lines in all where the packet barrier reads p^2. Needs: links.
 #pragma once
@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/partners.hpp"
 #include "channel/thread_group.hpp"
 
 namespace sluice {
@@ -14,12 +15,13 @@ namespace sluice {
 template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void barrier_dissemination(const Group& group, Fabric& fabric, const Math&,
                                      const Arguments&) {
+  const Partners partners = Partners::of(fabric);
   for (std::int32_t distance = 1; distance < fabric.size(); distance *= 2) {
     // A message has at least one byte.
     const std::byte told{1};
     std::byte heard;
-    fabric.send(group, fabric.neighbour(distance), &told, 1);
-    fabric.receive_copy(group, fabric.neighbour(-distance), &heard, 1);
+    fabric.send(group, partners.receiver(distance), &told, 1);
+    fabric.receive_copy(group, partners.sender(distance), &heard, 1);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/partners.hpp"
 #include "algorithms/send_ahead.hpp"
 #include "channel/thread_group.hpp"
 
@@ -21,11 +22,12 @@ SLUICE_FN void reduce_scatter_pairwise(const Group& group, Fabric& fabric, const
   const std::int32_t p = fabric.size(), me = fabric.rank();
   const Range mine = a.blocks[me];
   const std::uint64_t slice_bytes = fabric.slot_bytes();
+  const Partners partners = Partners::of(fabric);
   send_ahead(
       a.blocks.slices(slice_bytes), kAhead,
       [&](std::uint64_t k) {
         for (std::int32_t i = 1; i < p; ++i) {
-          const std::int32_t to = fabric.neighbour(i);
+          const std::int32_t to = partners.receiver(i);
           const Range out = a.blocks[to].slice(k, slice_bytes);
           fabric.send(group, to, a.input + out.offset, out.bytes);
         }

@@ -33,11 +33,11 @@ struct AlgorithmDescription {
   std::string_view name;  // "ring": what SLUICE_ALGORITHM, options and sluice-perf --algorithm take
   std::string_view summary;  // one line
   std::string_view cost;     // time in alpha (latency), beta (bytes), p ranks, n bytes
-  std::uint64_t
-      max_bytes;      // largest operation (bytes of one rank's larger buffer) it accepts; ~0: any
-  bool needs_mapped;  // every peer's staging memory must be mapped (ranks of one host)
-  bool needs_hosts;   // the ranks must be on several hosts
-  bool needs_direct;  // every peer must be able to reach the user's buffers
+  std::uint64_t max_bytes;   // largest message it accepts: a block, or the whole where a collective
+                             // has no blocks; ~0: any
+  bool needs_mapped;         // every peer's staging memory must be mapped (ranks of one host)
+  bool needs_hosts;          // the ranks must be on several hosts
+  bool needs_direct;         // every peer must be able to reach the user's buffers
 };
 
 /// Every algorithm, grouped by collective, fixed for the life of the process.

@@ -96,7 +96,7 @@ def new_table(place, arguments):
         "ours": [peer.name for peer in usable if peer.ours],
         "titles": {peer.name: peer.title for peer in usable},
         "versions": {peer.name: peer.version() for peer in usable},
-        "commands": peers.example_commands(usable, EFFORT),
+        "command_ranks": place.ranks[0], "commands": peers.example_commands(usable, EFFORT, place.ranks[0]),
     })
     table.complaints = complaints
     return table, usable

@@ -258,14 +258,14 @@ def all_peers():
     ]
 
 
-def example_commands(peers, effort):
-    """Every peer's command line for two ranks, for the report."""
+def example_commands(peers, effort, ranks):
+    """Every peer's command line for so many ranks, for the report."""
     lines = []
     for peer in peers:
         if peer.ours:
-            command = peer.command("COLLECTIVE", 2, {"class": 0, "sizes": [4, 16, 4096]}, "FILE")
+            command = peer.command("COLLECTIVE", ranks, {"class": 0, "sizes": [4, 16, 4096]}, "FILE")
         else:
-            command = [*peer.command(2, effort)[0], "--collective", "COLLECTIVE", "--sizes", "4,16,..."]
+            command = [*peer.command(ranks, effort)[0], "--collective", "COLLECTIVE", "--sizes", "4,16,..."]
         text = shlex.join(command).replace(str(ROOT) + "/", "")
         lines.append(f"{peer.name}: " + re.sub(r"\bsluice-\d+", "SET", text))  # of hosts: another one in every run
     return lines

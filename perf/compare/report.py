@@ -115,7 +115,8 @@ def cells(table, limits, folder, prefix=""):
 
 
 def commands(table):
-    return ["## Commands", "", "For two ranks:", "", "```", *table.header["commands"], "```", ""]
+    ranks = table.header.get("command_ranks", 2)  # not said by files of before 2026-11-22
+    return ["## Commands", "", f"For {ranks} ranks:", "", "```", *table.header["commands"], "```", ""]
 
 
 def write_page(path, lines):

@@ -111,9 +111,9 @@ Status Session::run_series(const Series& series) {
     const std::size_t bytes = work.size_elems * size_in_bytes(series.type);
     if (bytes == previous_bytes) continue;  // rounded to the same
     previous_bytes = bytes;
-    if (bytes > limit) {
+    if (work.message_elems() * size_in_bytes(series.type) > limit) {
       if (visible_ != nullptr)
-        visible_->note(fmt::format("{} takes at most {} bytes: larger sizes left out",
+        visible_->note(fmt::format("{} takes messages of at most {} bytes: larger sizes left out",
                                    line_.algorithm, limit));
       return {};
     }

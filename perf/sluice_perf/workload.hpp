@@ -2,6 +2,7 @@
 // and the call.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,11 @@ struct Workload {
   std::vector<std::size_t> displacements;
   std::vector<std::size_t> receive_counts;
   std::vector<std::size_t> receive_displacements;
+
+  /// What algorithms' limits are about: a block, or the whole where there are none.
+  std::size_t message_elems() const {
+    return counts.empty() ? count : *std::max_element(counts.begin(), counts.end());
+  }
 };
 
 /// `elems` is the size asked for; it is rounded to what the collective can do (a multiple of p for

@@ -208,6 +208,20 @@ class Choice {
   std::vector<Interface> chosen_;
 };
 
+/// The place that `host` has in the network of `place`; nothing where it has none.
+std::optional<NetworkPlace> place_beside(const NetworkPlace& place,
+                                         const std::vector<NetworkPlace>& host) {
+  const Subnet network{place.address, place.prefix_bits};
+  for (const NetworkPlace& theirs : host)
+    if (theirs.prefix_bits == place.prefix_bits && network.contains(theirs.address)) return theirs;
+  return std::nullopt;
+}
+
+bool makes_sense(const NetworkPlace& place) {
+  if (place.address.family == AF_INET) return place.prefix_bits > 0 && place.prefix_bits <= 32;
+  return place.address.family == AF_INET6 && place.prefix_bits > 0 && place.prefix_bits <= 128;
+}
+
 }  // namespace
 
 std::string Interface::text() const {
@@ -292,6 +306,26 @@ std::vector<InterfacePair> pair_interfaces(std::span<const Interface> mine,
         }))
       pairs.push_back(candidate);
   return pairs;
+}
+
+std::vector<std::vector<NetworkPlace>> common_networks(
+    std::span<const std::vector<NetworkPlace>> hosts) {
+  std::vector<std::vector<NetworkPlace>> networks;
+  if (hosts.empty()) return networks;
+  for (const NetworkPlace& first : hosts.front()) {
+    const bool known = std::any_of(networks.begin(), networks.end(), [&](const auto& network) {
+      return place_beside(first, network).has_value();
+    });
+    if (!makes_sense(first) || known) continue;
+    std::vector<NetworkPlace> places{first};
+    for (const auto& host : hosts.subspan(1)) {
+      const auto theirs = place_beside(first, host);
+      if (!theirs || std::find(places.begin(), places.end(), *theirs) != places.end()) break;
+      places.push_back(*theirs);
+    }
+    if (places.size() == hosts.size()) networks.push_back(std::move(places));
+  }
+  return networks;
 }
 
 }  // namespace sluice::bootstrap

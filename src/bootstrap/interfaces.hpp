@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,5 +62,23 @@ struct InterfacePair {
 /// wider ones, then what is left of one family, in order. Loopback reaches loopback only.
 std::vector<InterfacePair> pair_interfaces(std::span<const Interface> mine,
                                            std::span<const Address> theirs);
+
+/// Where a host is in a network: plain data, told to other ranks.
+struct NetworkPlace {
+  Address address;
+  std::uint32_t prefix_bits = 0;
+
+  friend bool operator==(const NetworkPlace& one, const NetworkPlace& other) {
+    return one.address.family == other.address.family && one.address.ip == other.address.ip &&
+           one.prefix_bits == other.prefix_bits;
+  }
+};
+
+/// The networks that all hosts are in, each at a place of its own: for each of them the places of
+/// all hosts, in the order of the first host's. One network is counted once, however many
+/// interfaces a host has there; one in which two hosts say the same address (containers' bridges)
+/// not at all. `hosts`: the places of each; what makes no sense is passed over.
+std::vector<std::vector<NetworkPlace>> common_networks(
+    std::span<const std::vector<NetworkPlace>> hosts);
 
 }  // namespace sluice::bootstrap

@@ -133,15 +133,17 @@ SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks) {
           piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes, slots};
 }
 
+/// Of less than 4 Gbit/s. `network_byte`: nanoseconds for a byte.
+SLUICE_FN constexpr bool is_slow_network(double network_byte) { return network_byte >= 2; }
+
 /// The window must hold what is on its way until its credit comes back. On quick networks 4 MiB are
 /// more than that, and stay in a cache. On slow ones what is sent waits in the sender's socket and
 /// in queues, and so does the credit; with several rails the slowest takes long to carry its part.
-/// `network_byte`: nanoseconds. docs/decisions.md says what was measured.
+/// docs/decisions.md says what was measured.
 SLUICE_FN constexpr std::uint64_t window_across_hosts(const LinkShape& shape, double network_byte,
                                                       std::uint64_t rails) {
-  constexpr double kSlow = 2;  // 4 Gbit/s
   constexpr std::uint64_t kQuickSlots = 16;
-  const bool all = rails > 1 || network_byte >= kSlow || shape.slots < kQuickSlots;
+  const bool all = rails > 1 || is_slow_network(network_byte) || shape.slots < kQuickSlots;
   return all ? shape.slots : kQuickSlots;
 }
 

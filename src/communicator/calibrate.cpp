@@ -146,7 +146,8 @@ void measure_attach(Pair& pair, const PrivateMemory& attach, int peer, LinkFigur
   }
   pair.meet();  // from here the peer does not read our memory any more
   const double short_ns = median_of(short_times), long_ns = median_of(long_times);
-  figures.attach_byte = std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShortBytes);
+  figures.attach_byte =
+      std::max(0.0, long_ns - short_ns) / static_cast<double>(kBytes - kShortBytes);
   figures.attach_alpha =
       std::max(0.0, short_ns - figures.attach_byte * static_cast<double>(kShortBytes));
 }

@@ -21,6 +21,11 @@ constexpr std::chrono::milliseconds kPatience{50};
 
 using Clock = std::chrono::steady_clock;
 
+// The counter of a rank, in its segment: that of a lane that the schedules only ever raise above
+// what is left here (epochs are shifted), and not the one that the ranks of a host measure with.
+constexpr std::uint64_t kWord =
+    offsetof(SegmentHeader, lanes) + kResults * sizeof(Lane) + offsetof(Lane, value);
+
 /// The far rank, seen from this one: each raises a counter of the other's.
 class Far {
  public:
@@ -44,11 +49,6 @@ class Far {
   }
 
  private:
-  // A lane that the schedules only ever raise above what is left here (epochs are shifted), and not
-  // the one that the ranks of a host measure with.
-  static constexpr std::uint64_t kWord =
-      offsetof(SegmentHeader, lanes) + kResults * sizeof(Lane) + offsetof(Lane, value);
-
   int other_;
   Window segment_;
   SegmentLayout layout_;
@@ -86,6 +86,10 @@ void answer(Far& far, const WaitState& waits) {
 }
 
 }  // namespace
+
+void forget_measurement(Window segment) {
+  port::store_release(reinterpret_cast<std::uint64_t*>(segment.base + kWord), 0);
+}
 
 NetworkFigures measure_network(bool first, int other, Window segment, const SegmentLayout& layout,
                                WaitState& waits, const RemoteSegments& segments) {

@@ -15,8 +15,11 @@ struct NetworkFigures {
 };
 
 /// Two ranks on different hosts call it with each other, for some milliseconds; the first one's
-/// figures count. `segment`: this rank's, which nothing else may be using.
+/// figures count. `segment`: this rank's, which nothing else may be using. Once in the life of a
+/// segment, or again after both have called forget_measurement() and have told each other so.
 NetworkFigures measure_network(bool first, int other, Window segment, const SegmentLayout& layout,
                                WaitState& waits, const RemoteSegments& segments);
+
+void forget_measurement(Window segment);
 
 }  // namespace sluice

@@ -14,7 +14,8 @@ namespace sluice {
 Status Setup::find_figures(CostModel& model) {
   const TuningKey key = tuning_key();
   SLUICE_TRY_ASSIGN(const auto tuned, tuned_figures(*impl_.bootstrap_, key, deadline_));
-  if (tuned)
+  tuned_ = tuned.has_value();
+  if (tuned_)
     model = *tuned;
   else
     SLUICE_TRY(measure(model));
@@ -38,25 +39,40 @@ const char* Setup::transport_name() const {
 
 Status Setup::measure(CostModel& model) {
   if (size() == 1) return {};
+  SLUICE_TRY(measure_links_cost(model));
+  return spread() ? measure_network_cost(model) : Status();
+}
+
+Status Setup::measure_links_cost(CostModel& model) {
   const auto [one, other] = pair_of_a_host();
-  Figures mine;
-  if (rank() == one || rank() == other) mine.links = measure_with(one, other);
-  if (spread()) mine.network = measure_network_between(0, first_rank_elsewhere());
-  if (impl_.waits_->failed != 0)
-    return fail(Errc::kTimeout, "measuring the links failed",
-                fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
-                            impl_.waits_->failure.peer));
-  SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(mine), deadline_));
-  SLUICE_TRY_ASSIGN(const auto first, fields_of<Figures>(blobs[0], 0));
-  model.network_alpha = first.network.alpha;
-  model.network_byte = first.network.byte;
   if (one == other) return {};
+  LinkFigures mine;
+  if (rank() == one || rank() == other) mine = measure_with(one, other);
+  SLUICE_TRY(measured());
+  SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(mine), deadline_));
   SLUICE_TRY_ASSIGN(const auto writer,
-                    fields_of<Figures>(blobs[static_cast<std::size_t>(one)], one));
+                    fields_of<LinkFigures>(blobs[static_cast<std::size_t>(one)], one));
   SLUICE_TRY_ASSIGN(const auto reader,
-                    fields_of<Figures>(blobs[static_cast<std::size_t>(other)], other));
-  apply(writer.links, reader.links, model);
+                    fields_of<LinkFigures>(blobs[static_cast<std::size_t>(other)], other));
+  apply(writer, reader, model);
   return {};
+}
+
+Status Setup::measure_network_cost(CostModel& model) {
+  const NetworkFigures mine = measure_network_between(0, first_rank_elsewhere());
+  SLUICE_TRY(measured());
+  SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob_of(mine), deadline_));
+  SLUICE_TRY_ASSIGN(const auto first, fields_of<NetworkFigures>(blobs[0], 0));
+  model.network_alpha = first.alpha;
+  model.network_byte = first.byte;
+  return {};
+}
+
+Status Setup::measured() const {
+  if (impl_.waits_->failed == 0) return {};
+  return fail(Errc::kTimeout, "measuring the links failed",
+              fmt::format("rank {}: rank {} did not take part in measuring the links", rank(),
+                          impl_.waits_->failure.peer));
 }
 
 std::pair<int, int> Setup::pair_of_a_host() const {
@@ -86,6 +102,7 @@ NetworkFigures Setup::measure_network_between(int one, int other) {
 Status Setup::plan() {
   CostModel model;
   SLUICE_TRY(find_figures(model));
+  SLUICE_TRY(use_rails(model));
   // Of the machine that has the most, because all must choose alike.
   for (int r = 0; r < size(); ++r)
     model.ranks_per_core = std::max(model.ranks_per_core, ranks_per_core(r));
@@ -128,9 +145,7 @@ Placement Setup::placement() const {
 LinkShape Setup::links(const CostModel& model) const {
   LinkShape shape = layout().links;
   if (!spread()) return shape;
-  std::uint64_t rails = 1;
-  for (const Hello& each : hellos_) rails = std::max(rails, each.rails);
-  shape.window = window_across_hosts(shape, model.network_byte, rails);
+  shape.window = window_across_hosts(shape, model.network_byte, rails_);
   return shape;
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
-#include "bootstrap/interfaces.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
 
@@ -59,15 +58,18 @@ Status Setup::meet() {
   SLUICE_TRY_ASSIGN(const WantedTransport wanted, wanted_transport(impl_.options_.transport));
   std::uint64_t communicator = 0;
   randombytes_buf(&communicator, sizeof communicator);
-  const Hello mine{topology::process_identity(),
-                   communicator,
-                   getpid(),
-                   wanted,
-                   hash_of(impl_.options_.algorithm),
-                   hash_of(topology::machine_identity()),
-                   topology::allowed_cores(),
-                   topology::last_level_cache_bytes(),
-                   rails()};
+  Hello mine{.process = topology::process_identity(),
+             .communicator = communicator,
+             .pid = getpid(),
+             .transport = wanted,
+             .algorithm_hash = hash_of(impl_.options_.algorithm),
+             .machine_hash = hash_of(topology::machine_identity()),
+             .cores = topology::allowed_cores(),
+             .cache_bytes = topology::last_level_cache_bytes(),
+             .selected = 0,
+             .places_listed = 0,
+             .places = {}};
+  list_places(mine);
   SLUICE_TRY_ASSIGN(const auto blobs,
                     impl_.bootstrap_->all_gather(blob_of(mine, host_identity(wanted)), deadline_));
   std::vector<std::string> identities;
@@ -82,6 +84,7 @@ Status Setup::meet() {
           fmt::format("rank {} asks for transport \"{}\" and algorithm \"{}\", rank {} for others",
                       rank(), impl_.options_.transport, impl_.options_.algorithm, r));
     hellos_.push_back(theirs);
+    rails_ = std::max(rails_, theirs.rails());
   }
   impl_.hosts_ = topology::HostMap(identities);
   impl_.peers_.resize(static_cast<std::size_t>(size()));
@@ -169,51 +172,6 @@ Status Setup::open_segments_within() {
 SegmentLayout Setup::layout() const {
   const auto ranks = static_cast<std::uint64_t>(size());
   return {ranks, spread() ? links_across_hosts(ranks) : kHostLinks};
-}
-
-Result<RemotePeers::Ways> Setup::ways() const {
-  const bootstrap::Address reachable = impl_.bootstrap_->reachable_address();
-  const bool selected = environment::text("SLUICE_NET").has_value();
-  // Who met on loopback need not be reached from elsewhere.
-  if (reachable.is_loopback() && !selected) return RemotePeers::Ways{{reachable}, {}};
-  SLUICE_TRY_ASSIGN(auto used, bootstrap::used_interfaces(reachable));
-  RemotePeers::Ways ways;
-  for (const bootstrap::Interface& each : used) ways.addresses.push_back(each.address);
-  if (selected) ways.connect_from = std::move(used);
-  return ways;
-}
-
-/// At least 1. What is wrong with the interfaces is told when they are needed.
-std::uint64_t Setup::rails() const {
-  auto ways = this->ways();
-  return ways.ok() ? std::max<std::uint64_t>(ways->connect_from.size(), 1) : 1;
-}
-
-Status Setup::open_remote_segments() {
-  if (!spread()) return {};
-  SLUICE_TRY_ASSIGN(auto ways, this->ways());
-  SLUICE_TRY_ASSIGN(impl_.remote_peers_,
-                    RemotePeers::start(impl_.bootstrap_->derive_key("sluice tcp"), std::move(ways),
-                                       impl_.options_.timeout, impl_.options_.encrypt));
-  SLUICE_TRY_ASSIGN(const auto blob, impl_.remote_peers_->publish(segment_));
-  SLUICE_TRY_ASSIGN(const auto blobs, impl_.bootstrap_->all_gather(blob, deadline_));
-  // Of two ranks the lower connects, and the other uses that connection. If both connected at once
-  // each would have its own, which costs small messages an acknowledgement each.
-  SLUICE_TRY(open_remote_segments(blobs, rank() + 1, size()));
-  SLUICE_TRY(impl_.bootstrap_->all_gather({}, deadline_).status());
-  return open_remote_segments(blobs, 0, rank());
-}
-
-/// Those of the peers from `first` to before `last` that are on other hosts.
-Status Setup::open_remote_segments(const std::vector<transport::Blob>& blobs, int first, int last) {
-  for (int r = first; r < last; ++r) {
-    FabricPeer& peer = impl_.peers_[static_cast<std::size_t>(r)];
-    if (!peer.across) continue;
-    SLUICE_TRY(impl_.remote_peers_->open(r, blobs[static_cast<std::size_t>(r)], layout().bytes(),
-                                         deadline_));
-    peer.segment = impl_.remote_peers_->header(r);
-  }
-  return {};
 }
 
 double Setup::ranks_per_core(int r) const {

@@ -2,12 +2,15 @@
 // reached, the plan.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "bootstrap/interfaces.hpp"
 #include "communicator/calibrate.hpp"
 #include "communicator/calibrate_network.hpp"
 #include "communicator/impl.hpp"
@@ -35,7 +38,14 @@ class Setup {
     std::uint64_t machine_hash;
     topology::CoreSet cores;
     std::uint64_t cache_bytes;
-    std::uint64_t rails;  // over so many interfaces it may reach ranks on other hosts
+    // Of the interfaces that it may use: how many SLUICE_NET selects, or 0 where it selects none;
+    // then where they all are.
+    std::uint32_t selected;
+    std::uint32_t places_listed;
+    std::array<bootstrap::NetworkPlace, bootstrap::kMaxInterfaces> places;
+
+    /// 1 without SLUICE_NET.
+    std::uint64_t rails() const { return std::max(selected, 1u); }
   };
 
   int rank() const { return impl_.bootstrap_->rank(); }
@@ -71,14 +81,24 @@ class Setup {
   /// Those through which the ranks of this host work among themselves in schedules over several.
   Status open_segments_within();
 
+  // How ranks on different hosts reach each other: setup_network.cpp.
+
   /// Where ranks on other hosts reach this one, and it them: over several interfaces at once where
   /// SLUICE_NET selects several, else over the one that reached the rendezvous.
   Result<RemotePeers::Ways> ways() const;
-  std::uint64_t rails() const;
+  /// Lists them in `hello`. What is wrong with the interfaces is told when they are needed.
+  void list_places(Hello& hello) const;
 
-  /// Those of the ranks on other hosts, which are written to over TCP.
+  /// The segments of the ranks on other hosts, which are written to over TCP.
   Status open_remote_segments();
+  Status open_remote_segments(RemotePeers::Ways ways);
   Status open_remote_segments(const std::vector<transport::Blob>& blobs, int first, int last);
+
+  /// Opens them again over all networks that the hosts have in common, if there are several, the
+  /// one used so far is slow, and SLUICE_NET does not say otherwise.
+  Status use_rails(CostModel& model);
+  Result<RemotePeers::Ways> ways_over(
+      const std::vector<std::vector<bootstrap::NetworkPlace>>& networks) const;
 
   /// Ranks that share a machine with `r`, for each of their cores.
   double ranks_per_core(int r) const;
@@ -99,11 +119,6 @@ class Setup {
   void announce_frees();
 
   // What it costs, and what follows: planning.cpp.
-  struct Figures {
-    LinkFigures links;
-    NetworkFigures network;
-  };
-
   /// What the links among the ranks cost: what a tuning file says, else what a measurement finds.
   Status find_figures(CostModel& model);
   TuningKey tuning_key() const;
@@ -112,6 +127,10 @@ class Setup {
   /// A measurement: two ranks of a host measure, and two on different hosts;
   /// everybody plans with their figures.
   Status measure(CostModel& model);
+  Status measure_links_cost(CostModel& model);
+  Status measure_network_cost(CostModel& model);
+  /// Whether nobody failed to take part.
+  Status measured() const;
 
   /// The first two ranks of the first host that has two; twice rank -1 where none has.
   std::pair<int, int> pair_of_a_host() const;
@@ -140,6 +159,8 @@ class Setup {
   std::vector<Hello> hellos_;
   Window segment_;
   bool use_loopback_ = false;
+  std::uint64_t rails_ = 1;  // over how many networks at once ranks reach those on other hosts
+  bool tuned_ = false;       // the figures are a tuning file's
 };
 
 }  // namespace sluice

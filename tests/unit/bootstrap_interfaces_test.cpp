@@ -213,6 +213,62 @@ TEST(InterfacePairs, loopback_link_local_and_families_stay_among_themselves) {
   EXPECT_THAT(pair_interfaces(mine, {}), IsEmpty());
 }
 
+NetworkPlace place(const std::string& text) {
+  const Interface made = interface("", text);
+  return {made.address, made.prefix_bits};
+}
+
+/// The networks that hosts with these addresses have in common, as "first second ...".
+std::vector<std::string> common(const std::vector<std::vector<std::string>>& texts) {
+  std::vector<std::vector<NetworkPlace>> hosts;
+  for (const auto& host : texts) {
+    hosts.emplace_back();
+    for (const std::string& text : host) hosts.back().push_back(place(text));
+  }
+  std::vector<std::string> found;
+  for (const auto& network : common_networks(hosts)) {
+    std::vector<std::string> numbers;
+    for (const NetworkPlace& each : network) numbers.push_back(each.address.number());
+    found.push_back(fmt::format("{}", fmt::join(numbers, " ")));
+  }
+  return found;
+}
+
+TEST(CommonNetworks, are_those_of_all_hosts_in_the_order_of_the_first) {
+  EXPECT_THAT(common({{"10.1.0.1/24", "10.2.0.1/24", "fd00::1/64"},
+                      {"fd00::2/64", "10.2.0.2/24", "10.1.0.2/24"},
+                      {"10.1.0.3/24", "fd00::3/64"}}),
+              ElementsAre("10.1.0.1 10.1.0.2 10.1.0.3", "fd00::1 fd00::2 fd00::3"));
+  EXPECT_THAT(common({{"10.1.0.1/24"}, {"10.3.0.1/24"}}), IsEmpty());
+  EXPECT_THAT(common({}), IsEmpty());
+}
+
+TEST(CommonNetworks, containers_bridges_that_look_alike_are_none) {
+  EXPECT_THAT(common({{"192.0.2.1/24", "172.17.0.1/16"}, {"192.0.2.2/24", "172.17.0.1/16"}}),
+              ElementsAre("192.0.2.1 192.0.2.2"));
+}
+
+TEST(CommonNetworks, one_with_several_interfaces_of_a_host_counts_once) {
+  EXPECT_THAT(common({{"10.1.0.1/24", "10.1.0.2/24"}, {"10.1.0.3/24", "10.1.0.4/24"}}),
+              ElementsAre("10.1.0.1 10.1.0.3"));
+}
+
+TEST(CommonNetworks, subnets_of_other_lengths_are_others) {
+  EXPECT_THAT(common({{"10.1.0.1/24"}, {"10.1.0.2/16"}}), IsEmpty());
+}
+
+TEST(CommonNetworks, what_a_peer_says_need_not_make_sense) {
+  NetworkPlace odd = place("10.1.0.1/24");
+  odd.prefix_bits = 4000;
+  NetworkPlace none = place("10.1.0.1/24");
+  none.address.family = 77;
+  EXPECT_THAT(common_networks(std::vector<std::vector<NetworkPlace>>{{odd, none}, {odd, none}}),
+              IsEmpty());
+  EXPECT_THAT(
+      common_networks(std::vector<std::vector<NetworkPlace>>{{place("10.1.0.1/24")}, {odd, none}}),
+      IsEmpty());
+}
+
 class RealInterfaces : public testing::Test {
  protected:
   void SetUp() override {

@@ -159,7 +159,8 @@ bool should_pin(const CommandLine& line, const Place& place) {
 }  // namespace
 
 int report_error(int rank, Status status) {
-  fmt::print(stderr, "sluice-perf: rank {}: {}: {}\n", rank, name(status.code()),
+  const std::string who = rank == kUnknownRank ? "this rank" : fmt::format("rank {}", rank);
+  fmt::print(stderr, "sluice-perf: {}: {}: {}\n", who, name(status.code()),
              last_error().empty() ? status.what() : last_error());
   return 1;
 }
@@ -178,7 +179,7 @@ int run_rank(const CommandLine& line, const Place& place) {
     options.timeout = std::chrono::milliseconds(static_cast<long long>(line.timeout_s * 1000));
   auto communicator = place.id ? Communicator::create(*place.id, place.rank, place.ranks, options)
                                : Communicator::from_environment(options);
-  if (!communicator.ok()) return report_error(place.rank, communicator.status());
+  if (!communicator.ok()) return report_error(place.known_rank(), communicator.status());
   if (pinned && !place.id && !pin_to_core(communicator->rank()))
     fmt::print(stderr, "sluice-perf: rank {} cannot be bound to a core\n", communicator->rank());
 

@@ -8,12 +8,17 @@
 
 namespace sluice::perf {
 
+inline constexpr int kUnknownRank = -1;
+
 /// Where this rank stands. Without an id the launcher's environment says it.
 struct Place {
   std::optional<UniqueId> id;
   int rank = 0;
   int ranks = 1;
   int threads = 1;  // ranks in each process
+
+  /// kUnknownRank before the launcher's environment has said it.
+  int known_rank() const { return id ? rank : kUnknownRank; }
 };
 
 /// Prints the last error of a rank; the exit code.

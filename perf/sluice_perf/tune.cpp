@@ -67,7 +67,7 @@ class Collection {
 int sample(const Place& place, int communicators, Collection& collection) {
   auto first = place.id ? Communicator::create(*place.id, place.rank, place.ranks)
                         : Communicator::from_environment();
-  if (!first.ok()) return report_error(place.rank, first.status());
+  if (!first.ok()) return report_error(place.known_rank(), first.status());
   const int rank = first->rank();
   if (rank == 0) collection.add(first->impl().tuning());
   for (int i = 1; i < communicators; ++i) {

@@ -23,20 +23,23 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
   const auto slice = [&](std::int32_t distance, std::uint64_t k) {
     return a.blocks[fabric.neighbour(distance)].slice(k, slice_bytes);
   };
-  if (p > 1)
-    send_slices_ahead(
-        a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), ahead.under_way,
-        [&](std::uint64_t k, std::int32_t step) {
-          const Range out = slice(-step, k);
-          const std::byte* data =
-              step == 0 ? a.input + (out.offset - mine.offset) : a.output + out.offset;
-          fabric.send(group, right, data, out.bytes);
-        },
-        [&](std::uint64_t k, std::int32_t step) {
-          const Range in = slice(-step - 1, k);
-          fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
-        });
-  copy(group, a.output + mine.offset, a.input, mine.bytes);
+  if (p == 1) return copy(group, a.output + mine.offset, a.input, mine.bytes);
+  send_slices_ahead(
+      a.blocks.slices(slice_bytes), static_cast<std::uint64_t>(p - 1), ahead.under_way,
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range out = slice(-step, k);
+        const std::byte* data =
+            step == 0 ? a.input + (out.offset - mine.offset) : a.output + out.offset;
+        fabric.send(group, right, data, out.bytes);
+      },
+      [&](std::uint64_t k, std::int32_t step) {
+        if (step == 0) {  // the own block while others are on their way
+          const Range own = mine.slice(k, slice_bytes);
+          copy(group, a.output + own.offset, a.input + (own.offset - mine.offset), own.bytes);
+        }
+        const Range in = slice(-step - 1, k);
+        fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
+      });
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "algorithms/arguments.hpp"
+#include "algorithms/partners.hpp"
 #include "algorithms/send_ahead.hpp"
 #include "channel/copy.hpp"
 #include "channel/thread_group.hpp"
@@ -18,6 +19,9 @@ template <ThreadGroup Group, class Fabric, class Math>
 SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Math&,
                                    const Arguments& a) {
   const Range mine = a.blocks[fabric.rank()];
+  if (fabric.size() == 1)
+    return copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
+  const std::int32_t first = Partners::of(fabric).sender(1);
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   send_pairwise_ahead(
@@ -27,10 +31,13 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
         fabric.send(group, to, a.input + out.offset, out.bytes);
       },
       [&](std::int32_t from, std::uint64_t k) {
+        if (from == first) {  // the own block while others are on their way
+          const Range own = mine.slice(k, slice_bytes);
+          copy(group, a.output + own.offset, a.input + own.offset, own.bytes);
+        }
         const Range in = a.blocks[from].slice(k, slice_bytes);
         fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
       });
-  copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
 }
 
 }  // namespace sluice

@@ -34,7 +34,9 @@ class Links : public RankView {
   SLUICE_FN std::uint64_t slice_bytes() const { return piece_bytes() / 2; }
   SLUICE_FN std::uint64_t slices_under_way() const { return slices_under_way(layout_.links); }
   SLUICE_FN static constexpr std::uint64_t slices_under_way(const LinkShape& shape) {
-    return (shape.window + 1 - kCreditEvery) * shape.slot_bytes / (shape.piece_bytes / 2);
+    // A third of the window is for fragments that were taken and whose credit is on its way.
+    const std::uint64_t certain = shape.window + 1 - kCreditEvery, ahead = shape.window * 2 / 3;
+    return (ahead < certain ? ahead : certain) * shape.slot_bytes / (shape.piece_bytes / 2);
   }
   /// Room for a piece, and for as many slices as are under way.
   SLUICE_FN static constexpr std::uint64_t scratch_bytes(const LinkShape& shape) {

@@ -53,6 +53,9 @@ Status OutgoingRails::send(PutFrames frames, const Operation& operation) {
       SLUICE_TRY(wait_for_room(lock, operation));
       const PutFrames::Frame frame = frames.next(++sequence_, kStripeBytes);
       kept_.add(frame.header, frame.payload);
+      // Little on a rail that then stays idle is acknowledged late, and in the end all wait for it.
+      if (sequence_ - kept_.oldest() == kSequenceWindow / 2)
+        ask_for_acknowledgements(kept_.oldest());
       coming_bytes_ -= frame.payload.size();
       taken += kHeaderBytes + frame.payload.size();
       if (kept_.queued_bytes() >= kPumpedBytes) pump(lock);
@@ -67,7 +70,10 @@ Status OutgoingRails::send(PutFrames frames, const Operation& operation) {
 
 Status OutgoingRails::wait_for_room(Lock& lock, const Operation& operation) {
   const auto has_room = [this] { return kept_.has_room(sequence_ + 1, kStripeBytes); };
-  if (!has_room()) pump(lock);
+  if (!has_room()) {
+    ask_for_acknowledgements(kept_.oldest());
+    pump(lock);
+  }
   for (const Deadline end = Deadline::after(Progress::kPollingTime);
        !failed() && !has_room() && !end.passed();) {
     lock.unlock();

@@ -32,10 +32,12 @@ class Unacknowledged {
   };
 
   bool empty() const { return frames_.empty(); }
+  /// The number of the oldest. Only if there is one.
+  std::uint64_t oldest() const { return frames_.begin()->first; }
   /// Whether a frame with this number and payload may be added.
   bool has_room(std::uint64_t sequence, std::uint64_t bytes) const {
     if (frames_.empty()) return true;
-    return sequence - frames_.begin()->first < kSequenceWindow && bytes_ + bytes <= kMaxBytes &&
+    return sequence - oldest() < kSequenceWindow && bytes_ + bytes <= kMaxBytes &&
            queued_bytes_ < kMaxQueuedBytes;
   }
   /// Copies the payload, and queues the frame.

@@ -11,9 +11,9 @@ using Kind = Operation::Kind;
 
 /// A configuration that is not honoured spoils nothing but its call.
 template <class Plain>
-ncclResult_t configured(const ncclCollConfig_t* config, Plain plain) {
+ncclResult_t configured(const ncclCollConfig_t* config, ncclComm* comm, Plain plain) {
   const Status status = check_config(config);
-  return status.ok() ? plain() : conclude(status);
+  return status.ok() ? plain() : conclude(is_handle(comm) ? comm : nullptr, status);
 }
 
 }  // namespace
@@ -134,35 +134,39 @@ ncclResult_t Recv(void* recvbuff, size_t count, ncclDataType_t datatype, int pee
 ncclResult_t AllReduceConfig(const void* sendbuff, void* recvbuff, size_t count,
                              ncclDataType_t datatype, ncclRedOp_t op, ncclComm_t comm,
                              cudaStream_t stream, const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return AllReduce(sendbuff, recvbuff, count, datatype, op, comm, stream); });
+  return configured(config, comm, [&] {
+    return AllReduce(sendbuff, recvbuff, count, datatype, op, comm, stream);
+  });
 }
 
 ncclResult_t BroadcastConfig(const void* sendbuff, void* recvbuff, size_t count,
                              ncclDataType_t datatype, int root, ncclComm_t comm,
                              cudaStream_t stream, const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return Broadcast(sendbuff, recvbuff, count, datatype, root, comm, stream); });
+  return configured(config, comm, [&] {
+    return Broadcast(sendbuff, recvbuff, count, datatype, root, comm, stream);
+  });
 }
 
 ncclResult_t ReduceConfig(const void* sendbuff, void* recvbuff, size_t count,
                           ncclDataType_t datatype, ncclRedOp_t op, int root, ncclComm_t comm,
                           cudaStream_t stream, const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return Reduce(sendbuff, recvbuff, count, datatype, op, root, comm, stream); });
+  return configured(config, comm, [&] {
+    return Reduce(sendbuff, recvbuff, count, datatype, op, root, comm, stream);
+  });
 }
 
 ncclResult_t AllGatherConfig(const void* sendbuff, void* recvbuff, size_t sendcount,
                              ncclDataType_t datatype, ncclComm_t comm, cudaStream_t stream,
                              const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return AllGather(sendbuff, recvbuff, sendcount, datatype, comm, stream); });
+  return configured(config, comm, [&] {
+    return AllGather(sendbuff, recvbuff, sendcount, datatype, comm, stream);
+  });
 }
 
 ncclResult_t ReduceScatterConfig(const void* sendbuff, void* recvbuff, size_t recvcount,
                                  ncclDataType_t datatype, ncclRedOp_t op, ncclComm_t comm,
                                  cudaStream_t stream, const ncclCollConfig_t* config) {
-  return configured(config, [&] {
+  return configured(config, comm, [&] {
     return ReduceScatter(sendbuff, recvbuff, recvcount, datatype, op, comm, stream);
   });
 }
@@ -170,22 +174,24 @@ ncclResult_t ReduceScatterConfig(const void* sendbuff, void* recvbuff, size_t re
 ncclResult_t AlltoAllConfig(const void* sendbuff, void* recvbuff, size_t count,
                             ncclDataType_t datatype, ncclComm_t comm, cudaStream_t stream,
                             const ncclCollConfig_t* config) {
-  return configured(config,
+  return configured(config, comm,
                     [&] { return AlltoAll(sendbuff, recvbuff, count, datatype, comm, stream); });
 }
 
 ncclResult_t GatherConfig(const void* sendbuff, void* recvbuff, size_t count,
                           ncclDataType_t datatype, int root, ncclComm_t comm, cudaStream_t stream,
                           const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return Gather(sendbuff, recvbuff, count, datatype, root, comm, stream); });
+  return configured(config, comm, [&] {
+    return Gather(sendbuff, recvbuff, count, datatype, root, comm, stream);
+  });
 }
 
 ncclResult_t ScatterConfig(const void* sendbuff, void* recvbuff, size_t count,
                            ncclDataType_t datatype, int root, ncclComm_t comm, cudaStream_t stream,
                            const ncclCollConfig_t* config) {
-  return configured(
-      config, [&] { return Scatter(sendbuff, recvbuff, count, datatype, root, comm, stream); });
+  return configured(config, comm, [&] {
+    return Scatter(sendbuff, recvbuff, count, datatype, root, comm, stream);
+  });
 }
 
 }  // namespace sluice::nccl

@@ -92,7 +92,7 @@ void ncclComm::interrupt() {
 namespace sluice::nccl {
 
 Status check_handle(const ncclComm* comm) {
-  if (comm != nullptr && comm->magic == ncclComm::kAlive) [[likely]]
+  if (is_handle(comm)) [[likely]]
     return {};
   return bad_argument(comm == nullptr ? "the communicator is null"
                                       : "not a communicator, or one that has been destroyed");

@@ -105,6 +105,9 @@ class InUse {
   ncclComm& comm_;
 };
 
+inline bool is_handle(const ncclComm* comm) {
+  return comm != nullptr && comm->magic == ncclComm::kAlive;
+}
 /// Ok, or kInvalidArgument: null, or not a communicator (any more).
 Status check_handle(const ncclComm* comm);
 

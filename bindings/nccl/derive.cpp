@@ -172,7 +172,7 @@ ncclResult_t CommShrink(ncclComm_t comm, int* excludeRanksList, int excludeRanks
   if (comm->state != State::kRevoked && !(aborts && comm->state == State::kBusy))
     if (const Status status = comm->admit(); !status.ok()) return conclude(comm, status);
   const auto members = remaining(*comm, excludeRanksList, excludeRanksCount);
-  if (!members.ok()) return conclude(members.status());
+  if (!members.ok()) return conclude(comm, members.status());
   if (aborts && comm->state.exchange(State::kRevoked) != State::kRevoked) comm->interrupt();
   return manage(comm, [=, config = child.value(), members = members.value()](ncclComm& parent) {
     return shrink(parent, members, newcomm, config);

@@ -74,8 +74,7 @@ const char* GetErrorString(ncclResult_t result) {
 }
 
 const char* GetLastError(ncclComm_t comm) {
-  const bool known = comm != nullptr && comm->magic == ncclComm::kAlive;
-  std::string text = known ? comm->kept() : std::string();
+  std::string text = is_handle(comm) ? comm->kept() : std::string();
   return lend(text.empty() ? last_sentence() : std::move(text));
 }
 

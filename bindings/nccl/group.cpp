@@ -145,8 +145,10 @@ ncclResult_t Group::simulate(float& estimate_us) {
 ncclResult_t issue_all(ncclComm_t comm, std::vector<Operation> operations) {
   GroupStart();
   ncclResult_t first = ncclSuccess;
-  for (const Operation& operation : operations)
-    if (const ncclResult_t result = issue(comm, operation); first == ncclSuccess) first = result;
+  for (Operation& operation : operations) {
+    const ncclResult_t result = issue(comm, std::move(operation));
+    if (first == ncclSuccess) first = result;
+  }
   const ncclResult_t ended = GroupEnd();
   return first != ncclSuccess ? first : ended;
 }

@@ -89,9 +89,9 @@ ncclResult_t issue_later(ncclComm& comm, const Operation& operation) {
 
 }  // namespace
 
-ncclResult_t issue(ncclComm_t comm, Operation operation) {
+ncclResult_t issue(ncclComm_t comm, Operation&& operation) {
   if (const Status status = look_at(comm, operation); !status.ok()) [[unlikely]]
-    return conclude(status.code() == Errc::kInvalidArgument ? nullptr : comm, status);
+    return conclude(is_handle(comm) ? comm : nullptr, status);
   if (group_depth > 0 || !comm->config.blocking) [[unlikely]]
     return issue_later(*comm, operation);
   const InUse use(*comm);

@@ -53,7 +53,7 @@ struct Operation {
 
 /// The one way in: looks at the call, then runs it, or keeps it for the end of the group, or hands
 /// it to the worker of a non-blocking communicator.
-ncclResult_t issue(ncclComm_t comm, Operation operation);
+ncclResult_t issue(ncclComm_t comm, Operation&& operation);
 
 /// Runs operations of one communicator that were called together: puts and signals, then
 /// collectives in their order, then all messages at once, then the waits for signals. They have

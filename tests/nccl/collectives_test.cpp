@@ -278,7 +278,7 @@ TEST(NcclCollectives, WithAConfigurationOfTheCall) {
     config.algSelection = "ring";
     EXPECT_EQ(ncclAllReduceConfig(&mine, &out, 1, ncclInt, ncclSum, comm, nullptr, &config),
               ncclInvalidUsage);
-    EXPECT_TRUE(says("algSelection"));
+    EXPECT_TRUE(says("algSelection", comm));
     config.forceAlgSelection = 0;
     EXPECT_NCCL(ncclAllReduceConfig(&mine, &out, 1, ncclInt, ncclSum, comm, nullptr, &config));
     config.magic = 0;

@@ -154,6 +154,8 @@ TEST(NcclDevice, TeamsAreCountedAndTheRestIsRefused) {
     ASSERT_NCCL(ncclCommQueryProperties(comm, &properties));
     EXPECT_EQ(properties.nRanks, 3);
     EXPECT_FALSE(properties.deviceApiSupport);
+  });
+  on_ranks(1, [](int, ncclComm_t comm) {
     EXPECT_EQ(ncclDevCommCreate(comm, nullptr, nullptr), ncclInvalidUsage);
     EXPECT_TRUE(says("ncclDevCommCreate: the device interface"));
     void* pointer = nullptr;

@@ -89,7 +89,7 @@ TEST(NcclDerive, ShrinkRefusesOddLists) {
     ncclComm_t smaller = nullptr;
     int own[] = {rank}, beyond[] = {2};
     EXPECT_EQ(ncclCommShrink(comm, own, 1, &smaller, nullptr, 0), ncclInvalidArgument);
-    EXPECT_TRUE(says("excludes itself"));
+    EXPECT_TRUE(says("excludes itself", comm));
     EXPECT_EQ(ncclCommShrink(comm, beyond, 1, &smaller, nullptr, 0), ncclInvalidArgument);
     EXPECT_EQ(ncclCommShrink(comm, nullptr, 0, &smaller, nullptr, 0), ncclInvalidArgument);
     EXPECT_EQ(ncclCommShrink(comm, own, 1, &smaller, nullptr, 8), ncclInvalidArgument);

@@ -51,7 +51,7 @@ TEST(NcclMemory, WindowsOfDifferentSizes) {
 
     EXPECT_EQ(ncclPutSignal(&rank, 2, ncclInt, next, window, last, 0, 0, 0, comm, nullptr),
               ncclInvalidArgument);
-    EXPECT_TRUE(says("window"));
+    EXPECT_TRUE(says("window", comm));
     EXPECT_EQ(
         ncclPutSignal(&rank, ~std::size_t{0}, ncclInt, next, window, 0, 0, 0, 0, comm, nullptr),
         ncclInvalidArgument);

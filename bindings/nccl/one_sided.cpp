@@ -19,12 +19,15 @@ SignalBoard::Name signal_of(const Operation& operation) {
   return {operation.peer, operation.context, operation.signal};
 }
 
-Status check_put(const ncclComm& comm, const Operation& operation) {
-  const ncclWindow_vidmem* window = operation.window;
+Status check_window(const ncclComm& comm, const ncclWindow_vidmem* window) {
   if (window == nullptr || window->magic != ncclWindow_vidmem::kAlive || window->owner != &comm)
     return bad_argument("put: not a window of this communicator");
   if (window->of_ranks.empty()) return bad_usage(fmt::format("put: {}", window->why_local));
-  const Window& there = window->of_ranks[static_cast<std::size_t>(operation.peer)];
+  return {};
+}
+
+Status check_range(const Operation& operation) {
+  const Window& there = operation.window->of_ranks[static_cast<std::size_t>(operation.peer)];
   const std::uint64_t elem_bytes = size_in_bytes(operation.data_type());
   if (operation.count > there.bytes / elem_bytes ||
       !there.contains(operation.offset, operation.count * elem_bytes))
@@ -44,11 +47,13 @@ ncclResult_t check_flags(unsigned flags) {
 }  // namespace
 
 Status check_one_sided(const ncclComm& comm, const Operation& operation) {
+  const bool puts = operation.kind == Kind::kPutSignal;
+  if (puts) SLUICE_TRY(check_window(comm, operation.window));
   if (!comm.signals.exists())
     return bad_usage(
         "signals need a window first: ncclCommWindowRegister, of memory that the ranks can map");
   SLUICE_TRY(comm.signals.check(signal_of(operation)));
-  return operation.kind == Kind::kPutSignal ? check_put(comm, operation) : Status();
+  return puts ? check_range(operation) : Status();
 }
 
 Status run_one_sided(ncclComm& comm, const Operation& operation) {

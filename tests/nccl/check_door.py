@@ -5,6 +5,8 @@
   check_door.py layouts CC [INCLUDE]   values and layouts are those of NVIDIA's header; 77 where there is none
   check_door.py client PROGRAM SIZE    PROGRAM as SIZE processes, and what they leave on stderr
   check_door.py ctypes LIBRARY         called from Python as vLLM's wrapper does
+  check_door.py survivors LIBRARY      a killed rank is an error of the others, who shrink and go on
+  check_door.py releases LIBRARY OTHER ranks with another release are refused, and named
   check_door.py fallback LIBRARY FAKE  SLUICE_NCCL_FALLBACK hands calls over
   check_door.py environment LIBRARY    NCCL's variables do what docs/nccl.md says
 """
@@ -13,10 +15,12 @@ import ctypes
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 DOOR = HERE.parent.parent / "bindings" / "nccl"
@@ -45,6 +49,8 @@ def symbols(library):
     declared = set(re.findall(r"\b(nccl[A-Z]\w*)\(", (DOOR / "nccl.h").read_text(encoding="utf-8")))
     declared |= set(re.findall(r"\b(nccl[A-Z]\w*)\(", (DOOR / "nccl_device.h").read_text(encoding="utf-8")))
     assert declared <= set(found), f"declared and not there: {sorted(declared - set(found))}"
+    torch = (HERE / "torch_symbols.txt").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(torch) == 51 and set(torch) <= set(found), f"torch needs: {sorted(set(torch) - set(found))}"
     document = (HERE.parent.parent / "docs" / "nccl.md").read_text(encoding="utf-8")
     for name in golden:
         if name.startswith("nccl") and not re.match(r"ncclParamGet[IU]\d", name):
@@ -164,15 +170,19 @@ def wrapper(library):
         "ncclGroupEnd": [],
         "ncclCommWindowRegister": [pointer, pointer, size, ctypes.POINTER(pointer), integer],
         "ncclCommWindowDeregister": [pointer, pointer],
+        "ncclCommShrink": [pointer, pointer, integer, ctypes.POINTER(pointer), pointer, integer],
+        "ncclCommAbort": [pointer],
+        "ncclGetLastError": [pointer],
     }
     for name, types in arguments.items():
         function = getattr(door, name)
         function.argtypes = types
-        function.restype = ctypes.c_char_p if name == "ncclGetErrorString" else integer
+        function.restype = ctypes.c_char_p if name.startswith("ncclGet") and "Error" in name else integer
     return door
 
 
 INT32, SUM = 2, 0
+REMOTE_ERROR, INVALID_USAGE, SHRINK_ABORT = 6, 5, 1
 
 
 def python_rank(library, rank, size, raw_id):
@@ -203,6 +213,9 @@ def python_rank(library, rank, size, raw_id):
     assert got.value == (rank - 1) % size
     window = ctypes.c_void_p()
     check(door.ncclCommWindowRegister(comm, ctypes.addressof(numbers), ctypes.sizeof(numbers), ctypes.byref(window), 1))
+    put = [ctypes.byref(mine), ctypes.c_size_t(1), INT32, 0, window, ctypes.c_size_t(0), 0, 0, 0, comm, None]
+    assert door.ncclPutSignal(*put) == INVALID_USAGE
+    assert b"so it cannot be mapped" in door.ncclGetLastError(comm) or b"so its window" in door.ncclGetLastError(comm)
     check(door.ncclCommWindowDeregister(comm, window))
     check(door.ncclCommDestroy(comm))
 
@@ -211,13 +224,77 @@ def from_python(library):
     door, size = wrapper(library), 3
     version, identity = ctypes.c_int(), UniqueId()
     assert door.ncclGetVersion(ctypes.byref(version)) == 0 and version.value >= 23000
-    assert door.ncclGetUniqueId(ctypes.byref(identity)) == 0
     command = [sys.executable, __file__, "ctypes-rank", library]
+    for variables in ({}, {"NCCL_SHM_DISABLE": "1"}):
+        environment = {**os.environ, **variables}
+        assert door.ncclGetUniqueId(ctypes.byref(identity)) == 0
+        raw_id = bytes(identity.internal).hex()
+        ranks = [subprocess.Popen([*command, str(rank), str(size), raw_id], env=environment) for rank in range(size)]
+        results = [rank.wait(timeout=LIMIT_S) for rank in ranks]
+        assert results == [0] * size, (variables, results)
+    print(f"{size} Python processes, sharing memory and not: all well")
+
+
+def survivor(library, rank, size, raw_id):
+    """Rank 0, which serves the rendezvous, is killed; the others notice, shrink, and go on."""
+    door = wrapper(library)
+    comm, smaller, value = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int(rank)
+    path = pathlib.Path(raw_id)
+    identity = UniqueId()
+    if rank == 0:
+        assert door.ncclGetUniqueId(ctypes.byref(identity)) == 0
+        path.with_suffix(".new").write_bytes(bytes(identity))
+        path.with_suffix(".new").rename(path)
+    while not path.exists():
+        time.sleep(0.01)
+    identity = UniqueId.from_buffer_copy(path.read_bytes())
+    assert door.ncclCommInitRank(ctypes.byref(comm), size, identity, rank) == 0
+    reduce = lambda: door.ncclAllReduce(ctypes.byref(value), ctypes.byref(value), 1, INT32, SUM, comm, None)
+    assert reduce() == 0
+    if rank == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begun = time.monotonic()
+    assert reduce() == REMOTE_ERROR
+    assert time.monotonic() - begun < 5
+    assert b"rank 0" in door.ncclGetLastError(comm), door.ncclGetLastError(comm)
+    excluded = (ctypes.c_int * 1)(0)
+    result = door.ncclCommShrink(comm, excluded, 1, ctypes.byref(smaller), None, SHRINK_ABORT)
+    assert result == 0, door.ncclGetLastError(comm)
+    assert door.ncclCommAbort(comm) == 0
+    comm, value = smaller, ctypes.c_int(1)
+    assert reduce() == 0 and value.value == size - 1, value.value
+    assert door.ncclCommDestroy(comm) == 0
+
+
+def stranger(library, rank, size, raw_id):
+    door = wrapper(library)
+    comm, identity = ctypes.c_void_p(), UniqueId.from_buffer_copy(bytes.fromhex(raw_id))
+    result = door.ncclCommInitRank(ctypes.byref(comm), size, identity, rank)
+    sentence = door.ncclGetLastError(None).decode()
+    assert result == INVALID_USAGE and not comm.value, (result, sentence)
+    assert "all ranks need the same" in sentence and "0.0.7" in sentence, sentence
+
+
+def releases(library, other):
+    identity = UniqueId()
+    assert wrapper(library).ncclGetUniqueId(ctypes.byref(identity)) == 0
     raw_id = bytes(identity.internal).hex()
-    ranks = [subprocess.Popen([*command, str(rank), str(size), raw_id]) for rank in range(size)]
-    results = [rank.wait(timeout=LIMIT_S) for rank in ranks]
-    assert results == [0] * size, results
-    print(f"{size} Python processes: all well")
+    ranks = [
+        subprocess.Popen([sys.executable, __file__, "stranger", whose, str(rank), "2", raw_id])
+        for rank, whose in enumerate((library, other))
+    ]
+    assert [rank.wait(timeout=LIMIT_S) for rank in ranks] == [0, 0]
+    print("another release is refused")
+
+
+def survivors(library):
+    size = 4
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "survivor", library]
+        ranks = [subprocess.Popen([*command, str(rank), str(size), f"{folder}/id"]) for rank in range(size)]
+        results = [rank.wait(timeout=LIMIT_S) for rank in ranks]
+    assert results == [-signal.SIGKILL] + [0] * (size - 1), results
+    print(f"{size - 1} survivors went on")
 
 
 def fallback(library, fake):
@@ -293,9 +370,10 @@ def environment(library):
 
 def main():
     commands = {"symbols": symbols, "header": header, "layouts": layouts, "client": client, "ctypes": from_python,
-                "fallback": fallback, "environment": environment}
-    if len(sys.argv) == 6 and sys.argv[1] == "ctypes-rank":
-        return python_rank(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+                "survivors": survivors, "releases": releases,                 "fallback": fallback, "environment": environment}
+    as_rank = {"ctypes-rank": python_rank, "survivor": survivor, "stranger": stranger}
+    if len(sys.argv) == 6 and sys.argv[1] in as_rank:
+        return as_rank[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     return commands[sys.argv[1]](*sys.argv[2:])

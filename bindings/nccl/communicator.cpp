@@ -74,7 +74,7 @@ void ncclComm::settle(const Status& status) {
   const State to = status.ok() ? State::kReady : State::kUnmade;
   if (!state.compare_exchange_strong(from, to)) {
     from = State::kBusy;
-    state.compare_exchange_strong(from, State::kReady);
+    state.compare_exchange_strong(from, idle_state_);
   }
   state.notify_all();
 }
@@ -104,7 +104,7 @@ ncclResult_t manage(ncclComm* comm, std::function<Status(ncclComm&)> task) {
     return ncclSuccess;
   }
   if (!comm->config.blocking) {
-    comm->state = State::kBusy;
+    comm->set_busy();
     comm->run_in_background([comm, task = std::move(task)] {
       const InUse use(*comm);
       return use.ok() ? task(*comm) : Status(Errc::kAborted, "aborted");

@@ -72,7 +72,9 @@ struct ncclComm : std::enable_shared_from_this<ncclComm> {
   sluice::nccl::Worker worker;
   std::shared_ptr<ncclComm> self;
 
-  /// Runs `task` on the worker; until then calls get ncclInProgress. The state is set already.
+  /// A task is about to run: calls get ncclInProgress until it is settled. What it was comes back.
+  void set_busy() { idle_state_ = state.exchange(State::kBusy); }
+  /// Runs `task` on the worker, then settles it. The state is kMaking or kBusy already.
   void run_in_background(std::function<sluice::Status()> task);
   /// Takes what a task has come to, unless the communicator was given up meanwhile.
   void settle(const sluice::Status& status);
@@ -84,6 +86,7 @@ struct ncclComm : std::enable_shared_from_this<ncclComm> {
  private:
   sluice::Status refusal() const;
 
+  State idle_state_ = State::kReady;  // what kBusy ends in
   mutable std::mutex mutex_;
   std::string kept_;        // sentence of the last error
   sluice::Status outcome_;  // of the last task

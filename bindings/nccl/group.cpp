@@ -88,7 +88,7 @@ ncclResult_t Group::run_all(const Parts& parts) {
 
 ncclResult_t Group::start_all(const Parts& parts) {
   for (const auto& part : parts) {
-    if (part->out == nullptr) part->comm->state = ncclComm::State::kBusy;
+    if (part->out == nullptr) part->comm->set_busy();
     part->comm->run_in_background([part] { return run(*part); });
   }
   return ncclInProgress;

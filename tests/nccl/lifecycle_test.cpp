@@ -216,6 +216,24 @@ TEST(NcclNonBlocking, InProgressUntilItIsThere) {
   for (ncclComm_t comm : comms) EXPECT_NCCL(ncclCommDestroy(comm));
 }
 
+TEST(NcclNonBlocking, WhatWasRevokedStaysSo) {
+  const ncclUniqueId id = new_id();
+  ncclConfig_t config = non_blocking();
+  ncclComm_t comms[2] = {}, children[2] = {};
+  for (int rank = 0; rank < 2; ++rank)
+    ASSERT_EQ(ncclCommInitRankConfig(&comms[rank], 2, id, rank, &config), ncclInProgress);
+  for (ncclComm_t comm : comms) ASSERT_EQ(settled(comm), ncclSuccess);
+  for (ncclComm_t comm : comms) EXPECT_NCCL(ncclCommRevoke(comm, NCCL_REVOKE_DEFAULT));
+  for (int rank = 0; rank < 2; ++rank)
+    ASSERT_EQ(ncclCommSplit(comms[rank], 0, rank, &children[rank], nullptr), ncclInProgress);
+  for (ncclComm_t comm : comms) ASSERT_EQ(settled(comm), ncclSuccess);
+  int value = 1;
+  for (ncclComm_t comm : comms)
+    EXPECT_EQ(ncclBcast(&value, 1, ncclInt, 0, comm, nullptr), ncclInvalidUsage);
+  for (ncclComm_t comm : children) EXPECT_NCCL(ncclCommDestroy(comm));
+  for (ncclComm_t comm : comms) EXPECT_NCCL(ncclCommDestroy(comm));
+}
+
 TEST(NcclNonBlocking, AFailedInitialisationIsTheAsynchronousError) {
   const ShortTimeout timeout("300");
   ncclConfig_t config = non_blocking();

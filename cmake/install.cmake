@@ -16,6 +16,11 @@ foreach(header IN ITEMS base/port.hpp base/deadline.hpp
   install(FILES ${PROJECT_SOURCE_DIR}/src/${header} DESTINATION ${sluice_impl_dir}/${folder} OPTIONAL)
 endforeach()
 
+# A folder of its own: nobody takes it for NVIDIA's by accident.
+install(TARGETS nccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice-nccl)
+install(FILES ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl.h ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl_device.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice-nccl)
+
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/SluiceConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 file(WRITE ${PROJECT_BINARY_DIR}/SluiceConfig.cmake
   "include(\${CMAKE_CURRENT_LIST_DIR}/SluiceTargets.cmake)\n")

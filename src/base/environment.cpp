@@ -3,15 +3,39 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <string_view>
 
 #include "base/log.hpp"
 
 namespace sluice::environment {
+namespace {
+
+struct Provided {
+  std::mutex mutex;
+  std::map<std::string, std::string, std::less<>> values;
+};
+
+/// Never destroyed: other threads may read until the process ends.
+Provided& provided() {
+  static Provided* const instance = new Provided;
+  return *instance;
+}
+
+}  // namespace
 
 std::optional<std::string> text(const char* variable) {
-  const char* value = std::getenv(variable);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return std::string(value);
+  if (const char* value = std::getenv(variable); value != nullptr && *value != '\0') return value;
+  const std::lock_guard lock(provided().mutex);
+  const auto found = provided().values.find(std::string_view(variable));
+  if (found == provided().values.end()) return std::nullopt;
+  return found->second;
+}
+
+void provide(const char* variable, std::string value) {
+  const std::lock_guard lock(provided().mutex);
+  provided().values.insert_or_assign(variable, std::move(value));
 }
 
 std::string text(const char* variable, const char* otherwise) {

@@ -16,4 +16,8 @@ std::optional<std::string> text(const char* variable);
 /// number.
 std::optional<std::int64_t> number(const char* variable);
 
+/// From now on `value` is the variable's where the process's environment does not have it: what
+/// another library's variable of the same meaning says. Thread-safe.
+void provide(const char* variable, std::string value);
+
 }  // namespace sluice::environment

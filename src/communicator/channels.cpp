@@ -30,19 +30,19 @@ Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::
   for (int r = 0; r < size(); ++r) {
     Shown theirs{};
     const auto& blob = blobs[static_cast<std::size_t>(r)];
-    if (blob.size() == sizeof theirs) std::memcpy(&theirs, blob.data(), sizeof theirs);
-    if (blob.size() != sizeof theirs || theirs.bytes != bytes)
-      return fail(Errc::kInvalidUsage, "buffers of different sizes",
-                  fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", rank(), bytes,
-                              r, theirs.bytes));
+    if (blob.size() != sizeof theirs)
+      return fail(Errc::kInvalidUsage, "ranks disagree",
+                  fmt::format("rank {}: showing a buffer met another call of rank {}", rank(), r));
+    std::memcpy(&theirs, blob.data(), sizeof theirs);
     std::byte* base = static_cast<std::byte*>(buffer);
     if (r != rank()) {
-      SLUICE_TRY_ASSIGN(base, peer_memory_->locate(r, theirs.buffer, bytes, deadline()));
+      SLUICE_TRY_ASSIGN(base, peer_memory_->locate(r, theirs.buffer, theirs.bytes, deadline()));
     }
     if (base == nullptr)
-      return fail(Errc::kInvalidArgument, "buffer cannot be mapped",
-                  fmt::format("make_channels: the buffer of rank {} is not from sluice::alloc", r));
-    windows.push_back({base, bytes});
+      return fail(
+          Errc::kInvalidArgument, "buffer cannot be mapped",
+          fmt::format("rank {}: the buffer of rank {} is not from sluice::alloc", rank(), r));
+    windows.push_back({base, theirs.bytes});
   }
   return windows;
 }
@@ -62,6 +62,11 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
                               "another host",
                               impl.rank(), r));
   SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
+  for (int r = 0; r < impl.size(); ++r)
+    if (const Window& theirs = buffers[static_cast<std::size_t>(r)]; theirs.bytes != bytes)
+      return fail(Errc::kInvalidUsage, "buffers of different sizes",
+                  fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", impl.rank(),
+                              bytes, r, theirs.bytes));
   const auto ranks = static_cast<std::size_t>(impl.size());
   SLUICE_TRY_ASSIGN(const Window counters,
                     impl.allocate(2 * ranks * sizeof(Counter), "semaphores"));

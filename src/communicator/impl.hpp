@@ -108,6 +108,8 @@ class Communicator::Impl {
   /// Shows `window` to all ranks and opens theirs; [rank] is one's own. Of peers on other hosts
   /// nothing is opened: their window is empty.
   Result<std::vector<Window>> share(Window window, const char* what);
+  /// The same for a buffer of the caller's, which peers map (sluice::alloc, or one process). Sizes
+  /// may differ.
   Result<std::vector<Window>> share_buffer(void* buffer, std::uint64_t bytes);
 
  private:

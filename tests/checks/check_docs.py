@@ -41,7 +41,7 @@ def link_problems(root):
 
 def variable_problems(root):
     described = (root / "docs/environment.md").read_text(encoding="utf-8")
-    sources = [path for folder in ("src", "transports") for path in (root / folder).rglob("*.cpp")]
+    sources = [path for folder in ("src", "transports", "bindings") for path in (root / folder).rglob("*.cpp")]
     for path in sorted(sources):
         for variable in VARIABLE.findall(path.read_text(encoding="utf-8")):
             if f"`{variable}`" not in described:

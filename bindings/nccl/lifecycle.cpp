@@ -1,0 +1,154 @@
+// The beginning and the end of communicators.
+#include <fmt/format.h>
+
+#include <span>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "bindings/nccl/communicator.hpp"
+#include "bindings/nccl/door.hpp"
+#include "bindings/nccl/environment.hpp"
+#include "bindings/nccl/errors.hpp"
+#include "bindings/nccl/group.hpp"
+#include "bindings/nccl/ids.hpp"
+
+namespace sluice::nccl {
+namespace {
+
+using State = ncclComm::State;
+
+Status check_place(const ncclComm_t* out, int rank, int size) {
+  if (out == nullptr) return bad_argument("where to put the communicator is null");
+  if (size < 1 || rank < 0 || rank >= size)
+    return bad_argument(fmt::format("rank {} of {}: expected 0 <= rank < size", rank, size));
+  return {};
+}
+
+ncclResult_t init(ncclComm_t* out, int size, const ncclUniqueId& id, int rank, int device,
+                  const ncclConfig_t* given) {
+  if (const Status status = check_place(out, rank, size); !status.ok()) return conclude(status);
+  *out = nullptr;
+  if (const Status status = apply_environment(); !status.ok()) return conclude(status);
+  const auto config = read_config(given);
+  if (!config.ok()) return conclude(config.status());
+  auto comm = std::make_shared<ncclComm>(config.value());
+  comm->device = device;
+  return make(out, std::move(comm), [=](ncclComm& made) -> Status {
+    SLUICE_TRY_ASSIGN(const UniqueId opened, sealed(from_nccl(id)));
+    SLUICE_TRY_ASSIGN(auto ranks,
+                      Communicator::create(opened, rank, size, options_from_environment()));
+    log::info("rank {} of {}: communicator \"{}\" through the NCCL door", rank, size,
+              made.config.name);
+    return welcome(made, std::move(ranks));
+  });
+}
+
+/// One thread makes all ranks of a communicator, one for each device of the list.
+Status init_all(ncclComm_t* comms, int count, const int* devices) {
+  if (comms == nullptr || count < 1)
+    return bad_argument(
+        fmt::format("ncclCommInitAll: {} communicators at {}", count, fmt::ptr(comms)));
+  ncclUniqueId id;
+  if (GetUniqueId(&id) != ncclSuccess) return {Errc::kSystemError, "no unique id"};
+  GroupStart();
+  for (int rank = 0; rank < count; ++rank)
+    init(&comms[rank], count, id, rank, devices == nullptr ? -1 : devices[rank], nullptr);
+  const ncclResult_t result = GroupEnd();
+  return {static_cast<Errc>(result), "ncclCommInitAll"};
+}
+
+/// The last call on a communicator: nobody may use it any more.
+void release(ncclComm& comm) {
+  comm.state = State::kEnded;
+  comm.magic = 0;
+  comm.self.reset();
+}
+
+Status revoke(ncclComm& comm, int flags) {
+  if (flags != NCCL_REVOKE_DEFAULT)
+    return bad_argument(fmt::format("ncclCommRevoke: flags {:#x}, expected 0", flags));
+  if (comm.state == State::kMaking || comm.state == State::kUnmade) return comm.admit();
+  const State before = comm.state.exchange(State::kRevoked);
+  if (before != State::kRevoked) comm.interrupt();
+  return {};
+}
+
+}  // namespace
+
+ncclResult_t GetUniqueId(ncclUniqueId* uniqueId) {
+  if (uniqueId == nullptr)
+    return conclude(bad_argument("ncclGetUniqueId: where to put it is null"));
+  if (const Status status = apply_environment(); !status.ok()) return conclude(status);
+  const auto made = make_id();
+  if (!made.ok()) return conclude(made.status());
+  const auto id = sealed(made.value());
+  if (id.ok()) *uniqueId = to_nccl(id.value());
+  return conclude(id.status());
+}
+
+ncclResult_t CommInitRank(ncclComm_t* newcomm, int nranks, ncclUniqueId commId, int rank) {
+  return init(newcomm, nranks, commId, rank, -1, nullptr);
+}
+
+ncclResult_t CommInitRankConfig(ncclComm_t* newcomm, int nranks, ncclUniqueId commId, int rank,
+                                ncclConfig_t* config) {
+  return init(newcomm, nranks, commId, rank, -1, config);
+}
+
+ncclResult_t CommInitRankScalable(ncclComm_t* newcomm, int nranks, int rank, int nId,
+                                  ncclUniqueId* commIds, ncclConfig_t* config) {
+  if (nId < 1 || nId > nranks || commIds == nullptr)
+    return conclude(
+        bad_argument(fmt::format("ncclCommInitRankScalable: {} ids at {}, expected 1 to {}", nId,
+                                 fmt::ptr(commIds), nranks)));
+  // One rendezvous serves all ranks; all of them have the same list, so all meet at its first.
+  return init(newcomm, nranks, commIds[0], rank, -1, config);
+}
+
+ncclResult_t CommInitAll(ncclComm_t* comms, int ndev, const int* devlist) {
+  return conclude(init_all(comms, ndev, devlist));
+}
+
+ncclResult_t CommFinalize(ncclComm_t comm) {
+  if (const Status status = check_handle(comm); !status.ok()) return conclude(status);
+  comm->await_idle();
+  if (comm->state == State::kUnmade || comm->state == State::kRevoked ||
+      comm->state == State::kFinalized)
+    return conclude(comm, comm->admit());
+  comm->state = State::kFinalized;
+  return ncclSuccess;
+}
+
+ncclResult_t CommDestroy(ncclComm_t comm) {
+  if (comm == nullptr) return ncclSuccess;
+  if (const Status status = check_handle(comm); !status.ok()) return conclude(status);
+  if (group_depth > 0) {
+    Group::here().add_leaver(*comm);
+    return ncclSuccess;
+  }
+  comm->await_idle();
+  release(*comm);
+  return ncclSuccess;
+}
+
+ncclResult_t CommAbort(ncclComm_t comm) {
+  if (comm == nullptr) return ncclSuccess;
+  if (const Status status = check_handle(comm); !status.ok()) return conclude(status);
+  // One that is still being made is left to its task, which ends by its own deadline and then finds
+  // that nobody wants the communicator.
+  State making = State::kMaking;
+  if (!comm->state.compare_exchange_strong(making, State::kEnded)) {
+    comm->state = State::kEnded;
+    comm->interrupt();
+  }
+  release(*comm);
+  return ncclSuccess;
+}
+
+ncclResult_t CommRevoke(ncclComm_t comm, int revokeFlags) {
+  if (const Status status = check_handle(comm); !status.ok()) return conclude(status);
+  return conclude(comm, revoke(*comm, revokeFlags));
+}
+
+}  // namespace sluice::nccl

@@ -1,0 +1,140 @@
+#include "bindings/nccl/operation.hpp"
+
+#include <fmt/format.h>
+
+#include <tuple>
+
+#include "base/error.hpp"
+#include "bindings/nccl/errors.hpp"
+#include "bindings/nccl/group.hpp"
+#include "bindings/nccl/one_sided.hpp"
+#include "bindings/nccl/placement.hpp"
+
+namespace sluice::nccl {
+namespace {
+
+using Kind = Operation::Kind;
+
+bool reduces(Kind kind) {
+  return kind == Kind::kAllReduce || kind == Kind::kReduce || kind == Kind::kReduceScatter;
+}
+
+/// Finds what the operator means on this communicator.
+Status resolve(const ncclComm& comm, Operation& operation) {
+  const int op = static_cast<int>(operation.op);
+  if (op >= 0 && op < ncclNumOps) [[likely]] {
+    operation.reduction = Reduction(static_cast<ReduceOp>(op));
+    return {};
+  }
+  const auto index = static_cast<std::size_t>(op) - ncclNumOps;
+  if (op < 0 || index >= comm.factors.size() || !comm.factors[index].alive)
+    return bad_argument(
+        fmt::format("reduction {} is neither one of NCCL's nor one that "
+                    "ncclRedOpCreatePreMulSum made on this communicator",
+                    op));
+  const ncclComm::Factor& factor = comm.factors[index];
+  if (factor.type != operation.type)
+    return bad_argument(fmt::format("reduction {} was made for {}, the call has {}", op,
+                                    name(static_cast<DataType>(factor.type)),
+                                    name(operation.data_type())));
+  operation.reduction = factor.reduction;
+  return {};
+}
+
+Status look_at(const ncclComm* comm, Operation& operation) {
+  SLUICE_TRY(check_handle(comm));
+  SLUICE_TRY(comm->admit());
+  if (static_cast<unsigned>(operation.type) >= ncclNumTypes) [[unlikely]]
+    return bad_argument(
+        fmt::format("data type {} is none of NCCL's", static_cast<int>(operation.type)));
+  if (reduces(operation.kind)) SLUICE_TRY(resolve(*comm, operation));
+  if (operation.is_one_sided()) SLUICE_TRY(check_one_sided(*comm, operation));
+  return check_placement(operation.input, operation.output, operation.stream);
+}
+
+Communicator::Transfer transfer_of(const Operation& operation) {
+  const bool sends = operation.kind == Kind::kSend;
+  return {.direction = sends ? Communicator::Transfer::Direction::kSend
+                             : Communicator::Transfer::Direction::kReceive,
+          .peer = operation.peer,
+          .source = operation.input,
+          .destination = operation.output,
+          .count = operation.count,
+          .type = operation.data_type()};
+}
+
+/// Runs those of `operations` that `chosen` takes, in order, until one fails.
+template <class Chosen>
+Status run_those(ncclComm& comm, const std::vector<Operation>& operations, Chosen chosen) {
+  for (const Operation& operation : operations)
+    if (chosen(operation)) SLUICE_TRY(run(comm, operation));
+  return {};
+}
+
+Status run_messages(ncclComm& comm, const std::vector<Operation>& operations) {
+  std::vector<Communicator::Transfer> transfers;
+  for (const Operation& operation : operations)
+    if (operation.is_message()) transfers.push_back(transfer_of(operation));
+  if (transfers.empty()) return {};
+  return comm.ranks->exchange(transfers);
+}
+
+ncclResult_t issue_later(ncclComm& comm, const Operation& operation) {
+  if (group_depth > 0) {
+    Group::here().add(comm, operation);
+    return ncclSuccess;
+  }
+  return manage(&comm, [operation](ncclComm& self) { return run(self, operation); });
+}
+
+}  // namespace
+
+ncclResult_t issue(ncclComm_t comm, Operation&& operation) {
+  if (const Status status = look_at(comm, operation); !status.ok()) [[unlikely]]
+    return conclude(is_handle(comm) ? comm : nullptr, status);
+  if (group_depth > 0 || !comm->config.blocking) [[unlikely]]
+    return issue_later(*comm, operation);
+  const InUse use(*comm);
+  return conclude(comm, use.ok() ? run(*comm, operation) : comm->admit());
+}
+
+Status run_together(ncclComm& comm, const std::vector<Operation>& operations) {
+  SLUICE_TRY(run_those(comm, operations, [](const Operation& each) {
+    return each.kind == Kind::kPutSignal || each.kind == Kind::kSignal;
+  }));
+  SLUICE_TRY(run_those(comm, operations, [](const Operation& each) {
+    return !each.is_message() && !each.is_one_sided();
+  }));
+  SLUICE_TRY(run_messages(comm, operations));
+  return run_those(comm, operations,
+                   [](const Operation& each) { return each.kind == Kind::kWaitSignal; });
+}
+
+Status run(ncclComm& comm, const Operation& operation) {
+  Communicator& ranks = *comm.ranks;
+  const auto& [input, output, count] = std::tie(operation.input, operation.output, operation.count);
+  const DataType type = operation.data_type();
+  const int root = operation.peer;
+  switch (operation.kind) {
+    case Kind::kAllReduce: return ranks.all_reduce(input, output, count, type, operation.reduction);
+    case Kind::kBroadcast: return ranks.broadcast(input, output, count, type, root);
+    case Kind::kReduce: return ranks.reduce(input, output, count, type, operation.reduction, root);
+    case Kind::kAllGather: return ranks.all_gather(input, output, count, type);
+    case Kind::kReduceScatter:
+      return ranks.reduce_scatter(input, output, count, type, operation.reduction);
+    case Kind::kAllToAll: return ranks.all_to_all(input, output, count, type);
+    case Kind::kGather: return ranks.gather(input, output, count, type, root);
+    case Kind::kScatter: return ranks.scatter(input, output, count, type, root);
+    case Kind::kSend:
+    case Kind::kReceive: {
+      const Communicator::Transfer transfer = transfer_of(operation);
+      return ranks.exchange({&transfer, 1});
+    }
+    case Kind::kPutSignal:
+    case Kind::kSignal:
+    case Kind::kWaitSignal: return run_one_sided(comm, operation);
+  }
+  return {};
+}
+
+}  // namespace sluice::nccl

@@ -9,6 +9,7 @@
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "bootstrap/interfaces.hpp"
+#include "communicator/device_part.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
 
@@ -22,6 +23,10 @@ std::uint64_t hash_of(const std::string& text) {
   return hash;
 }
 
+std::string device_text(int device) {
+  return device < 0 ? "no device" : fmt::format("device {}", device);
+}
+
 }  // namespace
 
 Status Setup::run() {
@@ -33,6 +38,7 @@ Status Setup::run() {
   wire_fabric();
   SLUICE_TRY(find_reach());
   SLUICE_TRY(plan());
+  SLUICE_TRY(make_device_part());
   announce_frees();
   impl_.bootstrap_->watch(
       [impl = &impl_](const Bootstrap::Event& event) { impl->on_event(event); });
@@ -67,6 +73,7 @@ Status Setup::meet() {
                    hash_of(topology::machine_identity()),
                    topology::allowed_cores(),
                    topology::last_level_cache_bytes(),
+                   impl_.options_.device,
                    rails()};
   SLUICE_TRY_ASSIGN(const auto blobs,
                     impl_.bootstrap_->all_gather(blob_of(mine, host_identity(wanted)), deadline_));
@@ -81,6 +88,10 @@ Status Setup::meet() {
           Errc::kInvalidUsage, "options differ",
           fmt::format("rank {} asks for transport \"{}\" and algorithm \"{}\", rank {} for others",
                       rank(), impl_.options_.transport, impl_.options_.algorithm, r));
+    if ((theirs.device < 0) != (mine.device < 0))
+      return fail(Errc::kInvalidUsage, "options differ",
+                  fmt::format("rank {} asks for {}, rank {} for {}", rank(),
+                              device_text(mine.device), r, device_text(theirs.device)));
     hellos_.push_back(theirs);
   }
   impl_.hosts_ = topology::HostMap(identities);
@@ -332,6 +343,25 @@ Status Setup::find_reach() {
   if (!impl_.attach_everywhere_)
     for (FabricPeer& peer : impl_.peers_)
       if (peer.reach == Reach::kAttach) peer.reach = Reach::kNone;
+  return {};
+}
+
+Status Setup::make_device_part() {
+  if (impl_.options_.device < 0) return {};
+  if (spread())
+    return fail(Errc::kInvalidUsage, "devices on several hosts",
+                fmt::format("rank {}: the {} ranks are on {} hosts; expected one, where they have "
+                            "devices",
+                            rank(), size(), impl_.hosts_.hosts()));
+  std::vector<bool> same_process;
+  for (const PeerProcess& each : impl_.processes_) same_process.push_back(each.same_process);
+  SLUICE_TRY_ASSIGN(impl_.device_, DevicePart::make({.bootstrap = *impl_.bootstrap_,
+                                                     .deadline = deadline_,
+                                                     .device = impl_.options_.device,
+                                                     .strands = impl_.options_.strands,
+                                                     .timeout = impl_.options_.timeout,
+                                                     .algorithm = impl_.options_.algorithm,
+                                                     .same_process = std::move(same_process)}));
   return {};
 }
 

@@ -35,6 +35,7 @@ class Setup {
     std::uint64_t machine_hash;
     topology::CoreSet cores;
     std::uint64_t cache_bytes;
+    std::int32_t device;  // as Options::device
     std::uint64_t rails;  // over so many interfaces it may reach ranks on other hosts
   };
 
@@ -93,6 +94,9 @@ class Setup {
 
   /// Which ranks' private memory this rank gets at, and whether all get at all.
   Status find_reach();
+
+  /// What the ranks have on GPUs, where they asked for them.
+  Status make_device_part();
 
   /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl
   /// must be complete.

@@ -1,10 +1,12 @@
 """What ./dev gpu runs, the most telling first."""
 
+import pathlib
 import re
 import shutil
 
 COLLECTIVES = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 ALL_REDUCES = ["packet", "one_shot", "two_shot", "direct", "ring", "recursive_halving"]
+WITH_MPS = str(pathlib.Path(__file__).resolve().parent / "with_mps")
 KEPT_LINES = re.compile(r"FAILED|Failure|error|Error|WRONG|wrong|Expected|expected|rank \d")
 
 
@@ -72,6 +74,8 @@ def all_steps(programs, results):
     for strands in (8, 16, 33, 66):
         steps.append(perf(f"all_reduce with {strands} strands", 15, "all_reduce", "-t", "2", "--strands", str(strands),
                           "-b", "64M", "-e", "64M", "--out-of-place-only"))
-    steps.append(perf("all_reduce 2 processes", 40, "all_reduce", "--ranks", "2", "-b", "8", "-e", "8M", "-f", "128",
-                      "-n", "14", "--out-of-place-only"))
+    processes = perf("all_reduce 2 processes", 40, "all_reduce", "--ranks", "2", "-b", "8", "-e", "8M", "-f", "128",
+                     "-n", "14", "--out-of-place-only")
+    steps += [processes, Step(processes.name + " under MPS", 40, [WITH_MPS, *processes.command],
+                              needs="nvidia-cuda-mps-control")]
     return steps

@@ -19,16 +19,27 @@ def memory_bytes(row):
     return 2 * ranks * whole
 
 
-def first(rows, **wanted):
-    for row in reversed(rows):  # the newest
-        if all(row.get(key) == value for key, value in wanted.items()):
-            return row
-    return None
+def matching(rows, **wanted):
+    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+
+
+def newest(rows, **wanted):
+    found = matching(rows, **wanted)
+    return found[-1] if found else None
+
+
+def time_of(row):
+    return row["time_us"]["median"]
+
+
+def quickest(rows):
+    """Of several schedules and numbers of strands."""
+    return min(rows, key=time_of, default=None)
 
 
 def probes(rows):
-    copy, flag = first(rows, probe="copy", how="driver"), first(rows, probe="flag", threads=512)
-    launch = first(rows, probe="launch")
+    copy, flag = newest(rows, probe="copy", how="driver"), newest(rows, probe="flag", threads=512)
+    launch = newest(rows, probe="launch")
     if not (copy and flag and launch):
         return None
     print(f"device copy {copy['gbs']:.0f} GB/s read and written; flag forth and back {flag['round_trip_us']:.2f} us; "
@@ -37,29 +48,26 @@ def probes(rows):
 
 
 def small(rows, flag_us, launch_us, graph_us):
-    plain = first(rows, collective="all_reduce", ranks=2, bytes=8, memory="cuda", graph=0, in_place=False, threads=2)
-    graph = first(rows, collective="all_reduce", ranks=2, bytes=8, memory="cuda", graph=1, in_place=False, threads=2)
-    for name, row, bound in (("", plain, 2 * (flag_us + launch_us)), (", graph", graph, 1.3 * (flag_us + graph_us))):
+    same = {"collective": "all_reduce", "ranks": 2, "threads": 2, "bytes": 8, "memory": "cuda", "in_place": False}
+    for name, graph, bound in (("", 0, 2 * (flag_us + launch_us)), (", graph", 1, 1.3 * (flag_us + graph_us))):
+        row = quickest(matching(rows, graph=graph, **same))
         if row:
-            time_us = row["time_us"]["median"]
-            print(f"all_reduce of 8 B, 2 ranks{name}: {time_us:.2f} us, wanted at most {bound:.2f}"
-                  f" {'ok' if time_us <= bound else 'SLOW'}")
+            verdict = "ok" if time_of(row) <= bound else "SLOW"
+            print(f"all_reduce of 8 B, 2 ranks{name}: {time_of(row):.2f} us, wanted at most {bound:.2f}: {verdict}")
 
 
 def large(rows, copy_gbs):
     print(f"{'collective':16}{'ranks':>6}{'bytes':>12}{'algorithm':>12}{'us':>10}{'% of copy':>11}")
-    seen = set()
-    for row in reversed(rows):
-        key = (row.get("collective"), row.get("ranks"))
-        if row.get("memory") != "cuda" or row.get("in_place") or row["bytes"] < 64 << 20 or row["threads"] == 1:
-            continue
-        if key in seen or row.get("type") != "float":
-            continue
-        seen.add(key)
-        time_us = row["time_us"]["median"]
-        share = memory_bytes(row) / time_us / 1000 / copy_gbs * 100
-        print(f"{row['collective']:16}{row['ranks']:6}{row['bytes']:12}{row['algorithm']:>12}{time_us:10.1f}{share:10.0f}%"
-              f"{'' if row['wrong'] == 0 else '  WRONG ' + str(row['wrong'])}")
+    cells = {}
+    for row in matching(rows, memory="cuda", in_place=False, type="float"):
+        if row["bytes"] >= 64 << 20 and row["threads"] > 1:
+            cells.setdefault((row["collective"], row["ranks"], row["bytes"]), []).append(row)
+    for (collective, ranks, size), candidates in cells.items():
+        row = quickest(candidates)
+        share = memory_bytes(row) / time_of(row) / 1000 / copy_gbs * 100
+        wrong = sum(each["wrong"] or 0 for each in candidates)
+        print(f"{collective:16}{ranks:6}{size:12}{row['algorithm']:>12}{time_of(row):10.1f}{share:10.0f}%"
+              f"{f'  WRONG: {wrong}' if wrong else ''}")
 
 
 def show(results, outcomes):

@@ -164,6 +164,10 @@ Result<DeviceSetup::Found> DeviceSetup::look() {
     return fail(devices.status().code(), "no device",
                 fmt::format("rank {}: device {} was asked for, and there is none: {}", rank(),
                             job_.device, device::why_none()));
+  if (job_.strands < 0)
+    return fail(Errc::kInvalidArgument, "bad number of strands",
+                fmt::format("rank {}: {} strands were asked for; expected at least 0", rank(),
+                            job_.strands));
   if (job_.device >= devices.value())
     return fail(Errc::kInvalidArgument, "no such device",
                 fmt::format("rank {}: device {} was asked for; expected 0 to {}", rank(),

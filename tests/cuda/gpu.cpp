@@ -57,6 +57,12 @@ const std::string& why_no_gpu() {
   return why;
 }
 
+int repetitions(int on_device) {
+  const auto facts = device::facts(0);
+  const bool host = facts.ok() && facts.value().name == "host threads";
+  return host ? on_device / 50 : on_device;
+}
+
 Options gpu_options(std::chrono::milliseconds timeout) {
   Options options;
   options.device = 0;

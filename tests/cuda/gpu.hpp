@@ -33,6 +33,9 @@ Options gpu_options(std::chrono::milliseconds timeout = std::chrono::seconds(20)
 /// spawn_threads() on the device.
 std::string spawn_gpu_threads(int ranks, const Body& body, const Options& options = gpu_options());
 
+/// `on_device`, or a fiftieth of it where host threads stand in for the device.
+int repetitions(int on_device);
+
 /// Memory on the device, allocated once: to free some could wait for kernels of other ranks.
 class GpuMemory {
  public:

@@ -86,7 +86,9 @@ TEST(GpuGraphs, ten_thousand_replays_are_right) {
       SCOPED_TRACE(fmt::format("{} floats, {} ranks", elems, ranks));
       EXPECT_EQ(spawn_gpu_threads(ranks,
                                   [&](Communicator& c) {
-                                    return replay(c, elems, elems > 100'000 ? 1'000 : 10'000, 50);
+                                    return replay(c, elems,
+                                                  repetitions(elems > 100'000 ? 1'000 : 10'000),
+                                                  repetitions(50));
                                   }),
                 "");
     }

@@ -29,7 +29,9 @@ class Step:
         passed, skipped = re.search(r"\[  PASSED  \] (\d+) test", text), re.search(r"\[  SKIPPED \] (\d+) test", text)
         counts = [f"{match[1]} {word}" for match, word in ((passed, "passed"), (skipped, "skipped")) if match]
         checks = re.findall(r"ERROR SUMMARY: .*|RACECHECK SUMMARY: .*", text)
-        return "".join(f", {part}" for part in counts + checks)
+        memory = re.search(r"DRAM Throughput +% +([\d.,]+)", text)  # of ncu
+        profile = [f"device memory at {memory[1]} % of its limit"] if memory else []
+        return "".join(f", {part}" for part in counts + checks + profile)
 
 
 def all_steps(programs, results):
@@ -48,9 +50,9 @@ def all_steps(programs, results):
     bench = [path("sluice-gpu-bench"), "--json", str(results)]
     sizes = ["-b", "8", "-e", "128M", "-f", "16"]
     steps = [Step("probes", 90, bench),
-             tests("tests of streams", 90, "GpuStreams.*:GpuGraphs.*:GpuMemory.*:WithoutADevice.*"),
+             tests("tests of streams", 90, "GpuStreams.*:GpuStrands.*:GpuGraphs.*:GpuMemory.*:WithoutADevice.*"),
              tests("tests of schedules", 150, "Gpu_*"),
-             tests("tests of processes", 60, "GpuProcesses.*"),
+             tests("tests of processes", 90, "GpuProcesses.*"),
              tests("tests of failures", 80, "GpuFailures.*")]
     for ranks in (2, 4, 8):
         steps += [perf(f"{collective} {ranks} threads", 30, collective, "-t", str(ranks), *sizes)

@@ -217,9 +217,11 @@ Result<DeviceSetup::Shown> DeviceSetup::make_memory() {
 Result<std::shared_ptr<std::byte>> DeviceSetup::segments_of(int peer, const Shown& shown) const {
   if (!same_process(peer)) {
     SLUICE_TRY_ASSIGN(void* const opened, device::open(shown.handle));
-    return std::shared_ptr<std::byte>(static_cast<std::byte*>(opened), [](std::byte* mapping) {
-      static_cast<void>(device::close(mapping));
-    });
+    return std::shared_ptr<std::byte>(static_cast<std::byte*>(opened),
+                                      [own = job_.device](std::byte* mapping) {
+                                        const device::Using device(own);
+                                        static_cast<void>(device::close(mapping));
+                                      });
   }
   SLUICE_TRY_ASSIGN(const bool reached, device::reach(shown.device));
   if (!reached)

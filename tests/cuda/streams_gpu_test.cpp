@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "communicator/device_part.hpp"
+#include "communicator/impl.hpp"
 #include "gpu.hpp"
 
 namespace sluice::test {
@@ -203,6 +205,29 @@ TEST(GpuStreams, calls_on_host_memory_are_an_order_of_their_own) {
             return text_of(c.barrier());
           }),
       "");
+}
+
+TEST(GpuStrands, are_the_least_that_a_rank_asks_for) {
+  SLUICE_NEEDS_GPU();
+  used_gpu_here() = true;
+  const auto id = UniqueId::create();
+  ASSERT_TRUE(id.ok());
+  std::vector<std::thread> ranks;
+  for (int rank = 0; rank < 2; ++rank)
+    ranks.emplace_back([&, rank] {
+      Options options = gpu_options();
+      options.strands = rank == 0 ? 3 : 0;
+      auto made = Communicator::create(id.value(), rank, 2, options);
+      ASSERT_TRUE(made.ok()) << last_error();
+      EXPECT_EQ(made.value().impl().device()->strands(), 3);
+      Floats floats(made.value(), 200'000);  // more than three strands would take
+      EXPECT_EQ(floats.set(static_cast<float>(rank)), "");
+      EXPECT_TRUE(floats.sum().ok()) << last_error();
+      EXPECT_EQ(floats.rank.finish(), "");
+      EXPECT_EQ(floats.expect(1), "");
+      EXPECT_TRUE(made.value().barrier().ok());
+    });
+  for (std::thread& rank : ranks) rank.join();
 }
 
 TEST(GpuMemory, is_zeroed_and_known) {

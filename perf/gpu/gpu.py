@@ -19,6 +19,7 @@ import prepared  # noqa: E402
 import steps  # noqa: E402
 import table  # noqa: E402
 
+SKIPPED = 77  # a program's way to say that it found no GPU
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -66,6 +67,8 @@ class Run:
             log.write(f"\n==== {step.name}: {' '.join(map(str, step.command))}\n{text}\n==== {code}, {took}\n")
         if code == 0:
             return self.note(step.name, "ok", f"{took}{step.remark(text)}")
+        if code == SKIPPED:
+            return self.note(step.name, "skipped", text.strip().splitlines()[-1])
         why = f"killed after {took}" if code is None else f"exit code {code} after {took}"
         print("\n".join("    " + line for line in steps.telling_lines(text)), flush=True)
         return self.note(step.name, "FAILED", why)

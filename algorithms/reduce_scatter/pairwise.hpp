@@ -42,6 +42,8 @@ SLUICE_FN void reduce_scatter_pairwise(const Group& group, Fabric& fabric, const
         if (fabric.failed(group)) return;
         math.reduce(group, output, 1, fabric.sources(), static_cast<unsigned>(p), in.bytes, true,
                     0);
+        if (p == 1)
+          group.sync();  // else take_fragment() keeps the sources until all have read them
         for (std::int32_t r = 0; r < p; ++r)
           if (r != me) fabric.take_fragment(group, r);
       });

@@ -32,6 +32,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "sluice/device.hpp"
 #include "sluice/status.hpp"
 #include "sluice/types.hpp"
 #include "sluice/unique_id.hpp"
@@ -73,14 +74,24 @@ struct Options {
   /// Everything that ranks send over the network is encrypted: the rendezvous, and data between
   /// hosts. Must be the same on every rank. SLUICE_ENCRYPT overrides.
   bool encrypt = false;
+  /// The GPU of this rank, by the number that it has in this process: then there are collectives on
+  /// its memory, too, on(). Several ranks may share one. Either all ranks have one or none; they
+  /// must be on one host. -1: none.
+  int device = -1;
+  /// Blocks that a collective on the device runs with, at most, all ranks the least that one asks
+  /// for. 0: half of what its share of the device holds, and no more than 64.
+  int strands = 0;
 };
+
+class OnStream;
 
 class Communicator {
  public:
   /// Joins the job of `id` as `rank` of `size`. Every rank calls it; it returns when all have
   /// joined. Errors: kInvalidArgument (rank or size), kTimeout (naming who is missing),
   /// kInvalidUsage (a rank taken twice; sizes, versions or encryption
-  /// differ), kRemoteError, kSystemError.
+  /// differ), kRemoteError, kSystemError (a device was asked for and there is no driver),
+  /// kGpuError.
   static Result<Communicator> create(const UniqueId& id, int rank, int size,
                                      const Options& options = {});
 
@@ -96,6 +107,10 @@ class Communicator {
 
   int rank() const;
   int size() const;
+
+  /// The collectives on device memory, enqueued on `stream`: sluice/on_stream.hpp. Needs
+  /// Options::device; without it each of them fails with kInvalidUsage.
+  OnStream on(Stream stream);
 
   /// One new communicator for each `color`, its ranks ordered by `key`, then by rank here.
   /// Collective. A negative color takes part and gets a communicator without value: test it with

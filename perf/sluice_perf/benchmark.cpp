@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "sluice_perf/device_side.hpp"
 
 namespace sluice::perf {
 namespace {
@@ -19,10 +20,14 @@ struct Schedule {
 
 class CellTimer {
  public:
-  CellTimer(Communicator& communicator, const Cell& cell)
-      : communicator_(communicator), cell_(cell), reduction_(cell.reduction()) {}
+  CellTimer(Communicator& communicator, const Cell& cell, DeviceSide* device)
+      : communicator_(communicator), cell_(cell), device_(device), reduction_(cell.reduction()) {}
+
+  /// What the cell's calls start from: its data, and a graph.
+  Status begin() { return device_ == nullptr ? Status() : device_->begin(communicator_, cell_); }
 
   Status repeat(std::uint64_t iterations) {
+    if (device_ != nullptr) return device_->run_us(iterations).status();
     const void* input = cell_.input();
     void* output = cell_.output();
     for (std::uint64_t i = 0; i < iterations; ++i)
@@ -33,6 +38,7 @@ class CellTimer {
   Result<double> time_batch_us(std::uint64_t iterations) {
     using Clock = std::chrono::steady_clock;
     SLUICE_TRY(communicator_.barrier());
+    if (device_ != nullptr) return device_->run_us(iterations);
     const auto start = Clock::now();
     SLUICE_TRY(repeat(iterations));
     return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
@@ -47,6 +53,7 @@ class CellTimer {
 
   Communicator& communicator_;
   const Cell& cell_;
+  DeviceSide* device_;
   Reduction reduction_;
 };
 
@@ -117,7 +124,9 @@ Result<std::uint64_t> CellTimer::check(int iterations) {
   std::uint64_t wrong = 0;
   for (int i = 0; i < iterations; ++i) {
     fill(cell_);
-    SLUICE_TRY(repeat(1));
+    if (device_ != nullptr) SLUICE_TRY(device_->upload(cell_));
+    SLUICE_TRY(device_ != nullptr ? device_->run_once() : repeat(1));
+    if (device_ != nullptr) SLUICE_TRY(device_->download(cell_));
     wrong += count_wrong(cell_);
   }
   std::vector<std::uint64_t> all(static_cast<std::size_t>(communicator_.size()));
@@ -130,9 +139,10 @@ Result<std::uint64_t> CellTimer::check(int iterations) {
 }  // namespace
 
 Result<Measurement> measure(Communicator& communicator, const Cell& cell,
-                            const TimingOptions& options) {
-  CellTimer timer(communicator, cell);
+                            const TimingOptions& options, DeviceSide* device) {
+  CellTimer timer(communicator, cell, device);
   fill(cell);  // also maps the pages before the clock runs
+  SLUICE_TRY(timer.begin());
   SLUICE_TRY(timer.repeat(static_cast<std::uint64_t>(options.warmup_iterations)));
   SLUICE_TRY_ASSIGN(const Schedule schedule, timer.schedule(options.iterations));
   SLUICE_TRY_ASSIGN(Measurement result, timer.time(schedule));

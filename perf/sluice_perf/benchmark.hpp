@@ -13,6 +13,8 @@
 
 namespace sluice::perf {
 
+class DeviceSide;
+
 struct Measurement {
   double min_us = 0;
   double median_us = 0;
@@ -29,7 +31,8 @@ struct TimingOptions {
 };
 
 /// Collective: every rank calls it with its side of the same cell, and gets the same result.
+/// `device`: the calls are on its stream, and events tell the time; null: they are on host memory.
 Result<Measurement> measure(Communicator& communicator, const Cell& cell,
-                            const TimingOptions& options);
+                            const TimingOptions& options, DeviceSide* device);
 
 }  // namespace sluice::perf

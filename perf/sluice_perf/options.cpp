@@ -106,8 +106,15 @@ void add_measurement_options(CLI::App& app, CommandLine& line, Texts& texts) {
                  "Instead of the library's choice; see sluice-perf list");
   app.add_option("--transport", line.transport, "auto, shm, loopback")
       ->check(CLI::IsMember({"auto", "shm", "loopback"}));
-  app.add_option("--memory", texts.memory, "ordinary, or registered (sluice::alloc)")
-      ->check(CLI::IsMember({"ordinary", "registered"}));
+  app.add_option("--memory", texts.memory,
+                 "ordinary, registered (sluice::alloc), or cuda (of the visible GPUs in turn)")
+      ->check(CLI::IsMember({"ordinary", "registered", "cuda"}));
+  app.add_option("--graph", line.graph_calls,
+                 "With --memory cuda: launch graphs of this many calls (0: no graphs)")
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--strands", line.strands,
+                 "With --memory cuda: blocks of a call at most (0: the library's choice)")
+      ->check(CLI::Range(0, 4096));
   app.add_option("--json", line.json, "Append one object a line to this file");
   app.add_flag("--markdown", line.markdown, "With list: as the table of docs/algorithms.md");
   app.add_flag("-v,--verbose", line.verbose, "Add the smallest and largest time of the batches");
@@ -157,7 +164,13 @@ void finish(CommandLine& line, const Texts& texts) {
     if (parsed.ec != std::errc() || parsed.ptr != end || line.root < 0)
       reject(fmt::format("-r: '{}' is neither a rank nor all", texts.root));
   }
-  line.registered = texts.memory == "registered";
+  for (const Memory each : {Memory::kOrdinary, Memory::kRegistered, Memory::kCuda})
+    if (name(each) == texts.memory) line.memory = each;
+  if (line.memory != Memory::kCuda && (line.graph_calls != 0 || line.strands != 0))
+    reject("--graph and --strands are for --memory cuda");
+  for (const Collective collective : line.collectives)
+    if (line.memory == Memory::kCuda && !runs_on_streams(collective))
+      reject(fmt::format("--memory cuda: {} does not run on streams", name(collective)));
   if (texts.pin >= 0) line.pin = texts.pin == 1;
   line.out_of_place = texts.in_place_only == 0;
   line.in_place = texts.out_of_place_only == 0;

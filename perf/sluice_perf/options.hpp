@@ -10,6 +10,7 @@
 #include "sluice/algorithms.hpp"
 #include "sluice/types.hpp"
 #include "sluice_perf/benchmark.hpp"
+#include "sluice_perf/buffers.hpp"
 
 namespace sluice::perf {
 
@@ -39,7 +40,9 @@ struct CommandLine {
 
   std::string algorithm;  // as given; empty: the library's choice
   std::string transport = "auto";
-  bool registered = false;
+  Memory memory = Memory::kOrdinary;
+  int graph_calls = 0;  // of device memory: calls in a graph; 0: no graph
+  int strands = 0;      // Options::strands
   std::string json;
   bool verbose = false;
 

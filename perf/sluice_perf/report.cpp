@@ -83,7 +83,7 @@ bool Report::begin() {
   fmt::print("# {}, {} in each process, {}; transport {}, algorithm {}, {} memory\n",
              plural(setting_.ranks, "rank"), setting_.threads,
              setting_.pinned ? "bound to cores" : "not bound to cores", effective_transport(line_),
-             effective_algorithm(line_), line_.registered ? "registered" : "ordinary");
+             effective_algorithm(line_), name(line_.memory));
   return true;
 }
 
@@ -159,7 +159,7 @@ void Report::write_json(const Row& row, const Measurement& measurement, bool in_
       {"in_place", in_place},
       {"algorithm", measurement.algorithm},
       {"transport", effective_transport(line_)},
-      {"memory", line_.registered ? "registered" : "ordinary"},
+      {"memory", name(line_.memory)},
       {"time_us",
        {{"min", measurement.min_us},
         {"median", measurement.median_us},
@@ -170,6 +170,10 @@ void Report::write_json(const Row& row, const Measurement& measurement, bool in_
       {"host", host_name()},
       {"commit", SLUICE_COMMIT},
   };
+  if (line_.memory == Memory::kCuda) {
+    object["graph"] = line_.graph_calls;
+    object["device"] = setting_.device;
+  }
   if (measurement.checked) object["wrong"] = measurement.wrong;
   const std::string text = object.dump() + "\n";
   if (std::fputs(text.c_str(), json_.get()) >= 0 && std::fflush(json_.get()) == 0) return;

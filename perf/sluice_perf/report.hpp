@@ -16,6 +16,7 @@ struct Setting {
   int ranks;
   int threads;  // ranks in each process
   bool pinned;
+  std::string device;  // its name; empty: none
 };
 
 /// A row: one collective, type, operator, root and size; out of place and in place side by side.

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "bootstrap/launcher.hpp"
+#include "sluice_perf/device_side.hpp"
 #include "sluice_perf/machine.hpp"
 #include "sluice_perf/report.hpp"
 
@@ -42,6 +44,7 @@ class Session {
   Report report_;
   Report* visible_ = nullptr;  // on rank 0
   std::optional<Buffers> buffers_;
+  std::optional<DeviceSide> device_;
   std::uint64_t wrong_ = 0;
 };
 
@@ -81,7 +84,10 @@ Result<std::uint64_t> Session::run() {
   if (line_.root >= communicator_.size())
     return fail(Errc::kInvalidArgument, "no such root",
                 fmt::format("-r {}: there are {} ranks", line_.root, communicator_.size()));
-  SLUICE_TRY_ASSIGN(buffers_, Buffers::create(largest_bytes(), line_.registered));
+  SLUICE_TRY_ASSIGN(buffers_, Buffers::create(largest_bytes(), line_.memory));
+  if (line_.memory == Memory::kCuda) {
+    SLUICE_TRY_ASSIGN(device_, DeviceSide::create(line_.graph_calls));
+  }
   if (visible_ != nullptr && !visible_->begin()) return Status(Errc::kSystemError, "no JSON file");
   for (const Collective collective : line_.collectives) SLUICE_TRY(run_collective(collective));
   if (visible_ != nullptr && !visible_->end())
@@ -146,9 +152,25 @@ Result<Measurement> Session::run_cell(const Series& series, const Workload& work
         "{} {} {} B {}", name(series.collective), name(series.type),
         work.size_elems * size_in_bytes(series.type), in_place ? "in place" : "out of place"));
   const Cell cell{work, series.type, series.op, in_place, *buffers_};
-  SLUICE_TRY_ASSIGN(Measurement measurement, measure(communicator_, cell, line_.timing));
+  SLUICE_TRY_ASSIGN(Measurement measurement,
+                    measure(communicator_, cell, line_.timing, device_ ? &*device_ : nullptr));
   wrong_ += measurement.wrong;
   return measurement;
+}
+
+/// Which of this host's ranks it is.
+Result<int> rank_on_host(const Place& place) {
+  if (place.id) return place.rank;
+  SLUICE_TRY_ASSIGN(const LaunchInfo info, launch_from_environment());
+  return info.local_rank < 0 ? info.rank : info.local_rank;
+}
+
+/// The rank's device, from now on the calling thread's.
+Result<int> use_device(const Place& place) {
+  SLUICE_TRY_ASSIGN(const int rank, rank_on_host(place));
+  SLUICE_TRY_ASSIGN(const int device, device_of(rank));
+  SLUICE_TRY(device::use(device));
+  return device;
 }
 
 bool should_pin(const CommandLine& line, const Place& place) {
@@ -175,6 +197,15 @@ int run_rank(const CommandLine& line, const Place& place) {
   Options options;
   options.transport = line.transport;
   options.algorithm = line.algorithm_option();
+  std::string device_name;
+  if (line.memory == Memory::kCuda) {
+    const auto device = use_device(place);
+    if (!device.ok()) return report_error(place.rank, device.status());
+    options.device = device.value();
+    options.strands = line.strands;
+    if (const auto facts = device::facts(options.device); facts.ok())
+      device_name = facts.value().name;
+  }
   if (line.timeout_s > 0)
     options.timeout = std::chrono::milliseconds(static_cast<long long>(line.timeout_s * 1000));
   auto communicator = place.id ? Communicator::create(*place.id, place.rank, place.ranks, options)
@@ -183,7 +214,8 @@ int run_rank(const CommandLine& line, const Place& place) {
   if (pinned && !place.id && !pin_to_core(communicator->rank()))
     fmt::print(stderr, "sluice-perf: rank {} cannot be bound to a core\n", communicator->rank());
 
-  Session session(line, communicator.value(), {communicator->size(), place.threads, pinned});
+  Session session(line, communicator.value(),
+                  {communicator->size(), place.threads, pinned, device_name});
   const auto wrong = session.run();
   if (!wrong.ok()) {
     const int code = report_error(communicator->rank(), wrong.status());

@@ -16,18 +16,6 @@ Pattern pattern_of(const Cell& cell, int source, bool as_input) {
   return as_input ? data.input(source, length_elems) : data.expected(length_elems);
 }
 
-/// The bytes from the start of a buffer that the call may read or write; the guard follows.
-std::size_t input_bytes(const Cell& cell) {
-  return cell.work.input_elems * size_in_bytes(cell.type);
-}
-std::size_t output_bytes(const Cell& cell) {
-  const Workload& work = cell.work;
-  const std::size_t elems = cell.in_place ? std::max(work.in_place_input_at + work.input_elems,
-                                                     work.in_place_output_at + work.output_elems)
-                                          : work.output_elems;
-  return elems * size_in_bytes(cell.type);
-}
-
 std::uint64_t count_changed_guard(const std::byte* guard) {
   return static_cast<std::uint64_t>(std::count_if(guard, guard + Buffers::kGuardBytes,
                                                   [](std::byte b) { return b != kUntouched; }));
@@ -46,12 +34,17 @@ std::uint64_t count_wrong_segments(const Cell& cell, const std::byte* buffer, bo
 
 }  // namespace
 
-std::byte* Cell::input() const {
-  return in_place ? buffers.output() + work.in_place_input_at * size_in_bytes(type)
-                  : buffers.input();
+std::byte* Cell::place_input(std::byte* input_buffer, std::byte* output_buffer) const {
+  return in_place ? output_buffer + work.in_place_input_at * size_in_bytes(type) : input_buffer;
 }
-std::byte* Cell::output() const {
-  return buffers.output() + (in_place ? work.in_place_output_at * size_in_bytes(type) : 0);
+std::byte* Cell::place_output(std::byte* output_buffer) const {
+  return output_buffer + (in_place ? work.in_place_output_at * size_in_bytes(type) : 0);
+}
+std::size_t Cell::output_bytes() const {
+  const std::size_t elems = in_place ? std::max(work.in_place_input_at + work.input_elems,
+                                                work.in_place_output_at + work.output_elems)
+                                     : work.output_elems;
+  return elems * size_in_bytes(type);
 }
 Reduction Cell::reduction() const {
   if (!reduces(work.shape.collective)) return ReduceOp::kSum;
@@ -60,8 +53,8 @@ Reduction Cell::reduction() const {
 
 void fill(const Cell& cell) {
   std::memset(cell.buffers.output(), static_cast<int>(kUntouched),
-              output_bytes(cell) + Buffers::kGuardBytes);
-  std::memset(cell.buffers.input() + input_bytes(cell), static_cast<int>(kUntouched),
+              cell.output_bytes() + Buffers::kGuardBytes);
+  std::memset(cell.buffers.input() + cell.input_bytes(), static_cast<int>(kUntouched),
               Buffers::kGuardBytes);
   for (const Segment& segment : cell.work.input) {
     if (segment.count == 0) continue;
@@ -73,8 +66,8 @@ void fill(const Cell& cell) {
 
 std::uint64_t count_wrong(const Cell& cell) {
   std::uint64_t wrong = count_wrong_segments(cell, cell.output(), false);
-  wrong += count_changed_guard(cell.buffers.output() + output_bytes(cell));
-  if (!cell.in_place) wrong += count_changed_guard(cell.buffers.input() + input_bytes(cell));
+  wrong += count_changed_guard(cell.buffers.output() + cell.output_bytes());
+  if (!cell.in_place) wrong += count_changed_guard(cell.buffers.input() + cell.input_bytes());
   if (!cell.in_place || cell.work.output_elems == 0)
     wrong += count_wrong_segments(cell, cell.input(), true);
   return wrong;

@@ -17,11 +17,22 @@ struct Cell {
   bool in_place;
   const Buffers& buffers;
 
-  /// What the call gets. In place both point into the output buffer.
-  std::byte* input() const;
-  std::byte* output() const;
+  /// Where the call's data are on the host. In place both point into the output buffer.
+  std::byte* input() const { return place_input(buffers.input(), buffers.output()); }
+  std::byte* output() const { return place_output(buffers.output()); }
+  /// What the call gets: the same places, on the device where the buffers are.
+  std::byte* call_input() const {
+    return place_input(buffers.device_input(), buffers.device_output());
+  }
+  std::byte* call_output() const { return place_output(buffers.device_output()); }
+  /// From the start of each buffer, what the call may read or write; the guard follows.
+  std::size_t input_bytes() const { return work.input_elems * size_in_bytes(type); }
+  std::size_t output_bytes() const;
   /// This rank's operator.
   Reduction reduction() const;
+
+  std::byte* place_input(std::byte* input_buffer, std::byte* output_buffer) const;
+  std::byte* place_output(std::byte* output_buffer) const;
 };
 
 /// Writes this rank's input, and a value that no result has much of over the output and the guards.

@@ -185,34 +185,57 @@ Workload make_workload(const Shape& shape, std::size_t elems) {
   return work;
 }
 
-Status run(Communicator& communicator, const Workload& work, const void* input, void* output,
-           DataType type, const Reduction& reduction) {
+namespace {
+
+/// The collectives that there are on host memory and on streams.
+template <class Caller>
+Status run_either(Caller& caller, const Workload& work, const void* input, void* output,
+                  DataType type, const Reduction& reduction) {
   const int root = work.shape.root;
   switch (work.shape.collective) {
     case Collective::kAllReduce:
-      return communicator.all_reduce(input, output, work.count, type, reduction);
+      return caller.all_reduce(input, output, work.count, type, reduction);
     case Collective::kReduceScatter:
-      return communicator.reduce_scatter(input, output, work.count, type, reduction);
-    case Collective::kAllGather: return communicator.all_gather(input, output, work.count, type);
-    case Collective::kBroadcast:
-      return communicator.broadcast(input, output, work.count, type, root);
+      return caller.reduce_scatter(input, output, work.count, type, reduction);
+    case Collective::kAllGather: return caller.all_gather(input, output, work.count, type);
+    case Collective::kBroadcast: return caller.broadcast(input, output, work.count, type, root);
     case Collective::kReduce:
-      return communicator.reduce(input, output, work.count, type, reduction, root);
-    case Collective::kGather: return communicator.gather(input, output, work.count, type, root);
-    case Collective::kScatter: return communicator.scatter(input, output, work.count, type, root);
-    case Collective::kAllToAll: return communicator.all_to_all(input, output, work.count, type);
+      return caller.reduce(input, output, work.count, type, reduction, root);
+    case Collective::kGather: return caller.gather(input, output, work.count, type, root);
+    case Collective::kScatter: return caller.scatter(input, output, work.count, type, root);
+    case Collective::kAllToAll: return caller.all_to_all(input, output, work.count, type);
     case Collective::kAllGatherV:
-      return communicator.all_gather_v(input, output, work.counts, work.displacements, type);
+      return caller.all_gather_v(input, output, work.counts, work.displacements, type);
     case Collective::kReduceScatterV:
-      return communicator.reduce_scatter_v(input, output, work.counts, type, reduction);
+      return caller.reduce_scatter_v(input, output, work.counts, type, reduction);
+    case Collective::kBarrier: return caller.barrier();
+    case Collective::kAllToAllV:
+    case Collective::kSendReceive: break;
+  }
+  return Status(Errc::kInvalidUsage, "there is no such collective on streams");
+}
+
+}  // namespace
+
+Status run(Communicator& communicator, const Workload& work, const void* input, void* output,
+           DataType type, const Reduction& reduction) {
+  switch (work.shape.collective) {
     case Collective::kAllToAllV:
       return communicator.all_to_all_v(input, work.counts, work.displacements, output,
                                        work.receive_counts, work.receive_displacements, type);
     case Collective::kSendReceive:
       return exchange_with_neighbours(communicator, work, input, output, type);
-    case Collective::kBarrier: return communicator.barrier();
+    default: return run_either(communicator, work, input, output, type, reduction);
   }
-  return Status(Errc::kInternalError, "unknown collective");
+}
+
+Status run(const OnStream& on, const Workload& work, const void* input, void* output, DataType type,
+           const Reduction& reduction) {
+  return run_either(on, work, input, output, type, reduction);
+}
+
+bool runs_on_streams(Collective collective) {
+  return collective != Collective::kAllToAllV && collective != Collective::kSendReceive;
 }
 
 bool reduces(Collective collective) {

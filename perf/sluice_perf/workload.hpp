@@ -9,6 +9,7 @@
 
 #include "sluice/algorithms.hpp"
 #include "sluice/communicator.hpp"
+#include "sluice/on_stream.hpp"
 
 namespace sluice::perf {
 
@@ -58,13 +59,17 @@ struct Workload {
 /// blocks, but at least one element for each unless `elems` is 0).
 Workload make_workload(const Shape& shape, std::size_t elems);
 
-/// The call itself.
+/// The call itself; on a stream it is enqueued.
+Status run(const OnStream& on, const Workload& workload, const void* input, void* output,
+           DataType type, const Reduction& reduction);
 Status run(Communicator& communicator, const Workload& workload, const void* input, void* output,
            DataType type, const Reduction& reduction);
 
 bool reduces(Collective collective);
 bool has_root(Collective collective);
 bool moves_data(Collective collective);
+/// Whether there is a call on streams.
+bool runs_on_streams(Collective collective);
 
 /// busbw = algbw * this (nccl-tests' PERFORMANCE.md).
 double bus_factor(Collective collective, int ranks);

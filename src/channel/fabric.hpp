@@ -100,6 +100,27 @@ class Fabric : public Links {
     return port::load_acquire(&header(rank).lanes[kStarted].value) >= kOut;
   }
 
+  /// What `rank` says in its lane kStarted.
+  SLUICE_FN std::uint64_t started(std::int32_t rank) const {
+    return port::load_acquire(&header(rank).lanes[kStarted].value);
+  }
+  /// Whether `rank` has said that it is done with what its peers showed in operation `epoch`.
+  SLUICE_FN bool is_done(std::int32_t rank, std::uint64_t epoch) const {
+    return port::load_acquire(&header(rank).lanes[kConsumed].value) > epoch << kStepBits;
+  }
+  /// What `rank` was asked to do where it keeps operation `epoch`; its epoch tells which that is.
+  SLUICE_FN OperationRecord record(std::int32_t rank, std::uint64_t epoch) const {
+    const OperationRecord& kept = header(rank).records[epoch % kRecords];
+    OperationRecord copy{};
+    copy.epoch = port::load_relaxed(&kept.epoch);
+    copy.signature = port::load_relaxed(&kept.signature);
+    copy.count = port::load_relaxed(&kept.count);
+    copy.call = port::load_relaxed(&kept.call);
+    copy.root = port::load_relaxed(&kept.root);
+    copy.ended = port::load_relaxed(&kept.ended);
+    return copy;
+  }
+
   // ---- packets ----
 
   /// `bytes` <= kPacketBytes to everybody; read with receive_broadcast_packets().

@@ -25,7 +25,9 @@ constexpr std::uint32_t kSpinsPerLook = 16;
 
 bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   const std::uint32_t round = rounds_++;
-  if (port::load_acquire(&state_.abort_word) != 0) {
+  const bool host_aborted =
+      state_.host_abort_word != nullptr && port::load_acquire(state_.host_abort_word) != 0;
+  if (host_aborted || port::load_acquire(&state_.abort_word) != 0) {
     record_failure(state_, WaitOutcome::kAborted, peer_, target, port::load_relaxed(word));
     return false;
   }

@@ -91,7 +91,10 @@ Result<Communicator> Communicator::split(int color, int key) {
 }
 
 Status Communicator::abort() { return impl_->abort(); }
-Status Communicator::error() const { return impl_->error(); }
+Status Communicator::error() const {
+  impl_->take_device_failure();
+  return impl_->error();
+}
 std::string_view Communicator::last_algorithm() const { return impl_->last_algorithm(); }
 
 }  // namespace sluice

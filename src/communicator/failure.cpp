@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "channel/doorbell.hpp"
+#include "communicator/device_part.hpp"
 #include "communicator/flight_notes.hpp"
 #include "communicator/impl.hpp"
 
@@ -208,6 +209,7 @@ Status Communicator::Impl::end(Errc code, const char* what, std::string text) {
 
 void Communicator::Impl::end_waits() {
   port::store_release(&waits_->abort_word, 1);
+  if (device_ != nullptr) device_->abort();
   ring(*waits_->doorbell);
   if (remote_peers_ != nullptr) remote_peers_->interrupt();
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "communicator/device_part.hpp"
 #include "memory/registry.hpp"
 
 namespace sluice {
@@ -21,6 +22,8 @@ bool reaches(const Call& call, int me, int peer) {
 }
 
 }  // namespace
+
+Communicator::Impl::Impl() = default;
 
 Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);

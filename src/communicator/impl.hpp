@@ -27,6 +27,9 @@
 
 namespace sluice {
 
+class DevicePart;
+struct BlockLengths;
+
 class Communicator::Impl {
  public:
   /// Joins and sets everything up; src/communicator/create.cpp.
@@ -49,6 +52,16 @@ class Communicator::Impl {
   Status run_exchange(const Call& call, std::span<LinkTransfer> transfers);
   /// Messages outside the order of collectives.
   Status exchange(std::span<LinkTransfer> transfers);
+
+  /// Enqueues a collective on a stream. The call has been checked, and there is a device part.
+  Status run_on(Stream stream, const Call& call, const Reduction& reduction,
+                const BlockLengths& lengths);
+  /// null: there is no device.
+  DevicePart* device() const { return device_.get(); }
+  /// Where there is a device part: that the host can read and write the call's buffers.
+  Status expect_host_memory(const Call& call) const;
+  /// Makes what a kernel has reported the communicator's error.
+  void take_device_failure();
 
   /// The arithmetic of a call on this communicator.
   HostArithmetic arithmetic(const Call& call) const {
@@ -114,7 +127,7 @@ class Communicator::Impl {
 
  private:
   friend class Setup;  // create.cpp
-  Impl() = default;
+  Impl();
 
   SegmentHeader& header(int rank) const {
     return *reinterpret_cast<SegmentHeader*>(peers_[static_cast<std::size_t>(rank)].segment);
@@ -185,6 +198,9 @@ class Communicator::Impl {
   bool attach_everywhere_ = false;
   std::uint64_t registry_ticket_ = 0;
   std::mutex withdraw_mutex_;
+
+  std::unique_ptr<DevicePart> device_;
+  std::atomic<bool> device_failure_taken_ = false;
 
   TuningEntry tuning_;
   Selection selection_;

@@ -80,15 +80,19 @@ constexpr bool is_message(std::uint64_t kind) {
   return (kind & ~std::uint64_t{0xff}) == kMessageKind;
 }
 
+/// OperationRecord::call.
+inline std::uint64_t record_of(const Call& call) {
+  return static_cast<std::uint64_t>(call.collective) | static_cast<std::uint64_t>(call.type) << 8 |
+         static_cast<std::uint64_t>(call.op) << 16;
+}
+
 /// Fills in what is kept of a call in the owner's segment. `record` holds the previous call's until
 /// now.
 inline void note(const Call& call, std::uint64_t epoch, OperationRecord& record) {
   record.epoch = epoch;
   record.signature = signature_of(call, record.signature);
   record.count = call.count;
-  record.call = static_cast<std::uint64_t>(call.collective) |
-                static_cast<std::uint64_t>(call.type) << 8 |
-                static_cast<std::uint64_t>(call.op) << 16;
+  record.call = record_of(call);
   record.root = static_cast<std::uint64_t>(call.root);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
+#include "communicator/device_part.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
 
@@ -21,6 +22,10 @@ std::uint64_t hash_of(const std::string& text) {
   return hash;
 }
 
+std::string device_text(int device) {
+  return device < 0 ? "no device" : fmt::format("device {}", device);
+}
+
 }  // namespace
 
 Status Setup::run() {
@@ -32,6 +37,7 @@ Status Setup::run() {
   wire_fabric();
   SLUICE_TRY(find_reach());
   SLUICE_TRY(plan());
+  SLUICE_TRY(make_device_part());
   announce_frees();
   impl_.bootstrap_->watch(
       [impl = &impl_](const Bootstrap::Event& event) { impl->on_event(event); });
@@ -66,6 +72,7 @@ Status Setup::meet() {
              .machine_hash = hash_of(topology::machine_identity()),
              .cores = topology::allowed_cores(),
              .cache_bytes = topology::last_level_cache_bytes(),
+             .device = impl_.options_.device,
              .selected = 0,
              .places_listed = 0,
              .places = {}};
@@ -83,6 +90,10 @@ Status Setup::meet() {
           Errc::kInvalidUsage, "options differ",
           fmt::format("rank {} asks for transport \"{}\" and algorithm \"{}\", rank {} for others",
                       rank(), impl_.options_.transport, impl_.options_.algorithm, r));
+    if ((theirs.device < 0) != (mine.device < 0))
+      return fail(Errc::kInvalidUsage, "options differ",
+                  fmt::format("rank {} asks for {}, rank {} for {}", rank(),
+                              device_text(mine.device), r, device_text(theirs.device)));
     hellos_.push_back(theirs);
     rails_ = std::max(rails_, theirs.rails());
   }
@@ -287,6 +298,25 @@ Status Setup::find_reach() {
   if (!impl_.attach_everywhere_)
     for (FabricPeer& peer : impl_.peers_)
       if (peer.reach == Reach::kAttach) peer.reach = Reach::kNone;
+  return {};
+}
+
+Status Setup::make_device_part() {
+  if (impl_.options_.device < 0) return {};
+  if (spread())
+    return fail(Errc::kInvalidUsage, "devices on several hosts",
+                fmt::format("rank {}: the {} ranks are on {} hosts; expected one, where they have "
+                            "devices",
+                            rank(), size(), impl_.hosts_.hosts()));
+  std::vector<bool> same_process;
+  for (const PeerProcess& each : impl_.processes_) same_process.push_back(each.same_process);
+  SLUICE_TRY_ASSIGN(impl_.device_, DevicePart::make({.bootstrap = *impl_.bootstrap_,
+                                                     .deadline = deadline_,
+                                                     .device = impl_.options_.device,
+                                                     .strands = impl_.options_.strands,
+                                                     .timeout = impl_.options_.timeout,
+                                                     .algorithm = impl_.options_.algorithm,
+                                                     .same_process = std::move(same_process)}));
   return {};
 }
 

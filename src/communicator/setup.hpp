@@ -38,6 +38,7 @@ class Setup {
     std::uint64_t machine_hash;
     topology::CoreSet cores;
     std::uint64_t cache_bytes;
+    std::int32_t device;  // as Options::device
     // Of the interfaces that it may use: how many SLUICE_NET selects, or 0 where it selects none;
     // then where they all are.
     std::uint32_t selected;
@@ -113,6 +114,9 @@ class Setup {
 
   /// Which ranks' private memory this rank gets at, and whether all get at all.
   Status find_reach();
+
+  /// What the ranks have on GPUs, where they asked for them.
+  Status make_device_part();
 
   /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl
   /// must be complete.

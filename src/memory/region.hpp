@@ -7,11 +7,10 @@
 #include <type_traits>
 
 #include "base/fd.hpp"
+#include "sluice/device.hpp"
 #include "sluice/status.hpp"
 
 namespace sluice {
-
-enum class MemoryKind : std::uint8_t { kHost, kCuda, kHip };
 
 /// A stretch of memory in this process's addresses. Owns nothing.
 struct Region {

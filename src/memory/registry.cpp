@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "device/allocations.hpp"
 #include "sluice/memory.hpp"
 
 namespace sluice {
@@ -100,8 +101,14 @@ void Registry::announce_free(std::uint64_t id) {
   for (const auto& [ticket, callback] : subscribers_) callback(id);
 }
 
-Result<void*> alloc(std::size_t bytes) { return Registry::instance().alloc(bytes); }
+Result<void*> alloc(std::size_t bytes, MemoryKind kind) {
+  if (kind == MemoryKind::kDevice) return device::allocate_for_user(bytes);
+  return Registry::instance().alloc(bytes);
+}
 
-Status free(void* pointer) { return Registry::instance().free(pointer); }
+Status free(void* pointer) {
+  if (device::is_for_user(pointer)) return device::release_from_user(pointer);
+  return Registry::instance().free(pointer);
+}
 
 }  // namespace sluice

@@ -22,6 +22,11 @@ struct StrandFailure {
   std::int32_t strand = 0;
   std::uint64_t epoch = 0;
   WaitFailure why{};
+  std::uint64_t peer_started = 0;  // what the one that was waited for said in kStarted
+  // What they were asked to do: on a mismatch where they first differed, else the operation that
+  // failed, and the one that the peer began last. Epoch 0: there is none.
+  OperationRecord own{};
+  OperationRecord theirs{};
 };
 
 /// What a strand keeps between operations, in memory that its threads can write. The strands of a
@@ -93,6 +98,29 @@ SLUICE_FN void meet(Fabric& fabric, const Arguments& part, const Locate& locate)
   }
 }
 
+/// Fills in what the two sides of a failed wait were asked to do.
+SLUICE_FN void compare_calls(const Fabric& fabric, StrandFailure& report) {
+  const std::int32_t peer = report.why.peer;
+  report.own = fabric.record(fabric.rank(), report.epoch);
+  if (peer < 0 || peer >= fabric.size()) return;
+  report.peer_started = fabric.started(peer);
+  if (report.why.outcome != WaitOutcome::kMismatch) {
+    if (report.peer_started != 0 && report.peer_started < kOut)
+      report.theirs = fabric.record(peer, report.peer_started);
+    return;
+  }
+  const std::uint64_t oldest = report.epoch < kRecords ? 1 : report.epoch - kRecords + 1;
+  for (std::uint64_t epoch = oldest; epoch <= report.epoch; ++epoch) {
+    const OperationRecord mine = fabric.record(fabric.rank(), epoch);
+    const OperationRecord theirs = fabric.record(peer, epoch);
+    if (mine.epoch != epoch || theirs.epoch != epoch || mine.signature == theirs.signature)
+      continue;
+    report.own = mine;
+    report.theirs = theirs;
+    return;
+  }
+}
+
 /// Tells the host, and the other strands of this rank, which it shall not wait for.
 SLUICE_FN void report_failure(Strand& strand) {
   if (!port::claim(&strand.sibling(0).reported)) return;
@@ -101,12 +129,34 @@ SLUICE_FN void report_failure(Strand& strand) {
   report.strand = strand.index;
   report.epoch = strand.fabric.epoch();
   report.why = strand.fabric.waits().failure;
+  compare_calls(strand.fabric, report);
   port::store_release(&report.written, 1);
   for (std::int32_t s = 0; s < strand.count; ++s)
     port::store_relaxed(&strand.sibling(s).fabric.waits().abort_word, 1);
 }
 
-/// Runs `schedule` on the strand's part of `call`; by all threads of `group`.
+/// Whether `peer` may be reading or writing the buffers that this rank has shown in operation
+/// `epoch`.
+SLUICE_FN bool may_touch(const Fabric& fabric, std::int32_t peer, std::uint64_t epoch) {
+  return peer != fabric.rank() && fabric.started(peer) == epoch && !fabric.is_done(peer, epoch);
+}
+
+/// After a failure, by one thread: says why, and that this strand is out. Whoever launched it may
+/// free its buffers when it ends, so peers get a second to be done with those.
+SLUICE_FN void give_up(Strand& strand, bool showed_buffers) {
+  constexpr std::uint64_t kGraceNs = 1'000'000'000;
+  report_failure(strand);
+  Fabric& fabric = strand.fabric;
+  const std::uint64_t epoch = fabric.epoch();
+  fabric.leave(kOut);
+  if (!showed_buffers) return;
+  const std::uint64_t begin = port::now_ns();
+  for (std::int32_t r = 0; r < fabric.size(); ++r)
+    while (may_touch(fabric, r, epoch) && port::now_ns() - begin < kGraceNs) port::pause();
+}
+
+/// Runs `schedule` on the strand's part of `call`; by all threads of `group`. A strand that has
+/// failed does nothing any more.
 template <ThreadGroup Group, class Schedule, class Math, class Locate>
 SLUICE_FN void run_strand(const Group& group, Strand& strand, const Schedule& schedule,
                           const Math& math, const StrandCall& call, const Locate& locate) {
@@ -114,7 +164,8 @@ SLUICE_FN void run_strand(const Group& group, Strand& strand, const Schedule& sc
   const Arguments part = strand_part(call.arguments, call.shape, fabric.rank(),
                                      static_cast<std::uint64_t>(strand.index),
                                      static_cast<std::uint64_t>(call.strands));
-  if (group.rank() == 0) {
+  const bool leads = group.rank() == 0 && !fabric.failed();
+  if (leads) {
     fabric.begin({.epoch = strand.next_epoch,
                   .signature = next_signature(fabric.signature(), call.words),
                   .count = call.arguments.count,
@@ -124,9 +175,9 @@ SLUICE_FN void run_strand(const Group& group, Strand& strand, const Schedule& sc
   }
   if (!fabric.failed(group)) schedule(group, fabric, math, part);
   group.sync();
-  if (group.rank() != 0) return;
+  if (!leads) return;
   strand.next_epoch += fabric.end();
-  if (fabric.failed()) report_failure(strand);
+  if (fabric.failed()) give_up(strand, call.shows_buffers);
 }
 
 }  // namespace sluice

@@ -10,6 +10,7 @@ import tempfile
 LAYERS = [
     "src/base",
     "src/compute",
+    "src/device",
     "src/memory",
     "src/bootstrap",
     "src/topology",

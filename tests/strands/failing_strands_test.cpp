@@ -2,6 +2,7 @@
 // launch ends, all threads of a group together, and says why.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 
@@ -73,6 +74,8 @@ TEST(StrandFailures, a_rank_that_does_not_come_ends_every_schedule_at_the_deadli
       EXPECT_GE(failure.epoch, 1u);
       EXPECT_LT(failure.why.seen, failure.why.expected);
       EXPECT_NE(failure.why.peer, r);
+      EXPECT_EQ(failure.own.epoch, failure.epoch);
+      EXPECT_EQ(failure.own.count, job[r].strand(0).fabric.record(r, failure.epoch).count);
     }
   }
 }
@@ -105,7 +108,35 @@ TEST(StrandFailures, calls_that_do_not_fit_are_a_mismatch) {
   for (int r = 0; r < 2; ++r) {
     EXPECT_EQ(job[r].failure().why.outcome, WaitOutcome::kMismatch);
     EXPECT_EQ(job[r].failure().why.peer, 1 - r);
+    EXPECT_EQ(job[r].failure().own.epoch, 1u);
+    EXPECT_EQ(job[r].failure().theirs.epoch, 1u);
+    EXPECT_NE(job[r].failure().own.signature, job[r].failure().theirs.signature);
   }
+}
+
+TEST(StrandFailures, who_comes_after_a_failure_finds_no_buffers_to_touch) {
+  const TeamEntry& entry = entry_named(Collective::kAllReduce, "direct");
+  StrandRanks job(2, kShape, milliseconds(30));
+  Buffers early, late;
+  launch(job[0], entry, call_of(entry, early, 2));
+  ASSERT_EQ(job[0].failure().why.outcome, WaitOutcome::kTimeout);
+  EXPECT_EQ(job[0].failure().peer_started, 0u);
+  EXPECT_TRUE(job[0].strand(0).fabric.is_out(0));
+  std::fill(late.input.begin(), late.input.end(), 2.0f);
+  launch(job[1], entry, call_of(entry, late, 2));
+  EXPECT_EQ(job[1].failure().why.outcome, WaitOutcome::kMismatch);
+  for (const float element : early.output) ASSERT_EQ(element, 1);
+}
+
+TEST(StrandFailures, a_strand_that_has_failed_does_nothing_any_more) {
+  const TeamEntry& entry = entry_named(Collective::kAllReduce, "two_shot");
+  StrandRanks job(2, kShape, milliseconds(30));
+  Buffers buffers;
+  launch(job[0], entry, call_of(entry, buffers, 2));
+  const std::uint64_t epoch = job[0].failure().epoch;
+  launch(job[0], entry, call_of(entry, buffers, 2));
+  EXPECT_EQ(job[0].failure().epoch, epoch);
+  EXPECT_TRUE(job[0].strand(0).fabric.is_out(0));
 }
 
 TEST(StrandFailures, a_strand_that_fails_ends_its_siblings) {

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstring>
 #include <utility>
 
 namespace sluice::test {
@@ -18,10 +19,9 @@ LazyMemory::~LazyMemory() {
   if (data_ != nullptr) ::munmap(data_, bytes_);
 }
 
-StrandRank::StrandRank(StrandShape shape)
+StrandRank::StrandRank(int ranks, StrandShape shape)
     : shape_(shape),
-      memory_(shape.strands),
-      strands_(shape.strands),
+      memory_(StrandMemory{static_cast<std::uint64_t>(ranks), shape.strands}.bytes()),
       gate_(shape.strands * shape.threads) {
   for (unsigned s = 0; s < shape.strands; ++s)
     barriers_.push_back(std::make_unique<TeamBarrier>(shape.threads));
@@ -51,42 +51,25 @@ void StrandRank::launch(const Body& body) {
 }
 
 void StrandRank::abort() {
-  for (Memory& memory : memory_) port::store_release(&memory.waits.abort_word, 1);
+  for (unsigned s = 0; s < shape_.strands; ++s)
+    port::store_release(&strand(s).fabric.waits().abort_word, 1);
 }
 
 void StrandRank::work(unsigned strand, unsigned thread) {
-  (*body_)(HostTeam(*barriers_[strand], thread, shape_.threads), strands_[strand]);
+  (*body_)(HostTeam(*barriers_[strand], thread, shape_.threads), this->strand(strand));
 }
 
 StrandRanks::StrandRanks(int ranks, StrandShape shape, std::chrono::nanoseconds timeout) {
-  const auto p = static_cast<std::size_t>(ranks);
-  const SegmentLayout layout{p};
-  for (std::size_t i = 0; i < p * shape.strands; ++i) segments_.emplace_back(layout.bytes());
-  for (std::size_t r = 0; r < p; ++r) {
-    StrandRank& rank = *ranks_.emplace_back(std::make_unique<StrandRank>(shape));
-    for (std::size_t s = 0; s < shape.strands; ++s) {
-      StrandRank::Memory& memory = rank.memory_[s];
-      memory.peers.resize(p);
-      for (std::size_t peer = 0; peer < p; ++peer)
-        memory.peers[peer].segment = segments_[peer * shape.strands + s].data();
-      memory.waits.timeout_ns = static_cast<std::uint64_t>(timeout.count());
-      memory.waits.sleepers = &reinterpret_cast<SegmentHeader*>(segments_[s].data())->sleepers;
-      memory.sources.resize(p);
-      memory.destinations.resize(p + 1);
-      memory.scratch.resize(Links::scratch_bytes(kHostLinks));
-      FabricParts parts;
-      parts.rank = static_cast<std::int32_t>(r);
-      parts.ranks = ranks;
-      parts.peers = memory.peers.data();
-      parts.waits = &memory.waits;
-      parts.piece_scratch = memory.scratch.data();
-      parts.sources = memory.sources.data();
-      parts.destinations = memory.destinations.data();
-      rank.strands_[s] = {.fabric = Fabric(parts),
-                          .index = static_cast<std::int32_t>(s),
-                          .count = static_cast<std::int32_t>(shape.strands),
-                          .failure = &rank.failure_};
-    }
+  const StrandMemory memory{static_cast<std::uint64_t>(ranks), shape.strands};
+  std::vector<std::byte*> segments;
+  for (int r = 0; r < ranks; ++r)
+    segments.push_back(segments_.emplace_back(memory.segments_bytes()).data());
+  for (int r = 0; r < ranks; ++r) {
+    StrandRank& rank = *ranks_.emplace_back(std::make_unique<StrandRank>(ranks, shape));
+    const auto image = strand_image(
+        memory, r, {.memory = rank.memory_.data(), .segments = segments, .failure = &rank.failure_},
+        static_cast<std::uint64_t>(timeout.count()));
+    std::memcpy(rank.memory_.data(), image.data(), image.size());
   }
 }
 

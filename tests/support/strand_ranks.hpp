@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "plan/strand.hpp"
+#include "plan/strand_memory.hpp"
 #include "support/host_team.hpp"
 
 namespace sluice::test {
@@ -40,33 +41,25 @@ class StrandRank {
  public:
   using Body = std::function<void(const HostTeam&, Strand&)>;
 
-  explicit StrandRank(StrandShape shape);
+  StrandRank(int ranks, StrandShape shape);
   ~StrandRank();
   StrandRank(const StrandRank&) = delete;
   StrandRank& operator=(const StrandRank&) = delete;
 
   /// Runs `body` on all threads of all strands; returns when all have.
   void launch(const Body& body);
-  Strand& strand(unsigned index) { return strands_[index]; }
+  Strand& strand(unsigned index) { return strands()[index]; }
   const StrandFailure& failure() const { return failure_; }
   /// Ends all waits.
   void abort();
 
  private:
   friend class StrandRanks;
-  /// What a strand's fabric works with.
-  struct Memory {
-    std::vector<FabricPeer> peers;
-    WaitState waits;
-    std::vector<const void*> sources;
-    std::vector<void*> destinations;
-    std::vector<std::byte> scratch;
-  };
   void work(unsigned strand, unsigned thread);
+  Strand* strands() { return reinterpret_cast<Strand*>(memory_.data()); }
 
   const StrandShape shape_;
-  std::vector<Memory> memory_;
-  std::vector<Strand> strands_;
+  LazyMemory memory_;
   StrandFailure failure_;
 
   TeamBarrier gate_;  // before and after a launch
@@ -84,7 +77,7 @@ class StrandRanks {
   int size() const { return static_cast<int>(ranks_.size()); }
 
  private:
-  std::vector<LazyMemory> segments_;  // of all strands of rank 0, then of rank 1, ...
+  std::vector<LazyMemory> segments_;  // by rank: of all its strands
   std::vector<std::unique_ptr<StrandRank>> ranks_;
 };
 

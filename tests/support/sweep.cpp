@@ -80,6 +80,10 @@ std::vector<Case> cases_of(const Sweep& sweep) {
   return cases;
 }
 
+bool may_fall_back(const Sweep& sweep, const Case& c) {
+  return falls_back(sweep, c.count, c.type, c.op);
+}
+
 std::string option_of(const AlgorithmDescription& algorithm) {
   return fmt::format("{}:{}", name(algorithm.collective), algorithm.name);
 }

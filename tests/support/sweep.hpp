@@ -25,6 +25,9 @@ struct Sweep {
 };
 std::vector<Case> cases_of(const Sweep& sweep);
 
+/// Whether another algorithm than the sweep's may run one of its cases.
+bool may_fall_back(const Sweep& sweep, const Case& c);
+
 /// "collective:name", as Options::algorithm takes it.
 std::string option_of(const AlgorithmDescription& algorithm);
 

@@ -37,14 +37,18 @@ __device__ void run_block(Strand& strand, const GroupArithmetic& arithmetic,
 
 template <class Context, typename CatalogueEntry<Context>::Run kSchedule>
 __global__ void __launch_bounds__(kThreads)
-    run(Strand* strands, const GroupArithmetic math, const StrandCall call) {
+    run(Strand* strands, const SLUICE_KERNEL_CONSTANT GroupArithmetic math,
+        const SLUICE_KERNEL_CONSTANT StrandCall call) {
+  if (blockIdx.x >= static_cast<unsigned>(call.strands)) return;  // launched only to be loaded
   run_block<Context, kSchedule>(strands[blockIdx.x], math, call);
 }
 
 template <class Context, typename CatalogueEntry<Context>::Run kSchedule>
 __global__ void __launch_bounds__(kThreads)
-    run_listed(Strand* strands, const GroupArithmetic math, const StrandCall call,
+    run_listed(Strand* strands, const SLUICE_KERNEL_CONSTANT GroupArithmetic math,
+               const SLUICE_KERNEL_CONSTANT StrandCall call,
                const SLUICE_KERNEL_CONSTANT BlockLists lists) {
+  if (blockIdx.x >= static_cast<unsigned>(call.strands)) return;
   Strand& strand = strands[blockIdx.x];
   StrandCall listed = call;
   listed.arguments.blocks =
@@ -63,9 +67,6 @@ __global__ void __launch_bounds__(kThreads)
                  part.bytes / elem_bytes, by.type, by.factor, by.integer_factor);
 }
 
-constexpr bool is_listed(Collective collective) {
-  return collective == Collective::kAllGatherV || collective == Collective::kReduceScatterV;
-}
 constexpr bool reduces(Collective collective) {
   return collective == Collective::kAllReduce || collective == Collective::kReduce ||
          collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;

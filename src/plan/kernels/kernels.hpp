@@ -24,10 +24,14 @@ struct BlockLists {
 /// Whether this build has kernels.
 bool built();
 
-/// What cudaLaunchKernel takes for line `index` of the catalogue, with one block for each strand:
-/// void(Strand*, GroupArithmetic, StrandCall) and, for the v-forms, a BlockLists. nullptr where
-/// kernels cannot run the schedule, and in a build without kernels.
+/// What cudaLaunchKernel takes for line `index` of the catalogue, with one block for each strand
+/// that the call says: void(Strand*, GroupArithmetic, StrandCall) and, for the v-forms, a
+/// BlockLists. Blocks beyond those leave at once. nullptr where kernels cannot run the schedule,
+/// and in a build without kernels.
 const void* schedule(std::size_t index);
+constexpr bool is_listed(Collective collective) {
+  return collective == Collective::kAllGatherV || collective == Collective::kReduceScatterV;
+}
 
 /// void(void* destination, const void* source, std::uint64_t count, ScaleBy): a pre-multiplied
 /// sum's scaling. nullptr in a build without kernels.

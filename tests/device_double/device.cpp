@@ -1,0 +1,209 @@
+// device/device.hpp with host threads in place of a GPU: streams are threads, a launch's blocks are
+// groups of two, device memory is memory that only this file calls so. What is tested with it is
+// everything above that header: how device parts are made, what is launched and when, errors, and
+// the tests and tools that are to run on devices.
+#include "device/device.hpp"
+
+#include <sys/mman.h>
+
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <memory>
+
+#include "base/error.hpp"
+#include "device_double/kernel.hpp"
+#include "device_double/queue.hpp"
+
+namespace sluice::device {
+namespace {
+
+using test::DoubleKernel;
+using test::HostTeam;
+using test::Queue;
+using test::TeamBarrier;
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned kThreadsOfBlock = 2;  // whatever a launch says: they are slow
+constexpr int kBlocksAtOnce = 16;
+
+struct Memories {
+  struct Entry {
+    std::uint64_t bytes;
+    MemoryKind kind;
+  };
+  std::mutex mutex;
+  std::map<std::uintptr_t, Entry> all;
+
+  static Memories& instance() {
+    static auto* const memories = new Memories;
+    return *memories;
+  }
+};
+
+Result<void*> map_memory(std::uint64_t bytes, MemoryKind kind) {
+  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return fail(Errc::kGpuError, "no memory", "the double has no memory");
+  Memories& known = Memories::instance();
+  const std::lock_guard lock(known.mutex);
+  known.all[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind};
+  return memory;
+}
+
+Status unmap_memory(void* memory) {
+  Memories& known = Memories::instance();
+  const std::lock_guard lock(known.mutex);
+  const auto found = known.all.find(reinterpret_cast<std::uintptr_t>(memory));
+  if (found == known.all.end())
+    return fail(Errc::kGpuError, "not allocated", "the double never allocated this");
+  ::munmap(memory, found->second.bytes);
+  known.all.erase(found);
+  return {};
+}
+
+Queue& queue_of(Stream stream) {
+  static auto* const default_queue = new Queue;
+  return stream.handle == nullptr ? *default_queue : *static_cast<Queue*>(stream.handle);
+}
+
+struct Mark {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::uint64_t recorded = 0, reached = 0;
+  Clock::time_point at;
+};
+
+using Works = std::vector<Queue::Work>;
+
+}  // namespace
+
+Result<int> count() { return 1; }
+std::string why_none() { return {}; }
+Result<Facts> facts(int) {
+  Facts found;
+  found.multiprocessors = 4;
+  found.cache_bytes = std::uint64_t{32} << 20;
+  found.name = "host threads";
+  return found;
+}
+Result<int> current() { return 0; }
+Status use(int device) {
+  return device == 0 ? Status() : fail(Errc::kGpuError, "no such device", "there is device 0 only");
+}
+Using::Using(int device) : status_(use(device)) {}
+Using::~Using() = default;
+
+Result<void*> allocate(std::uint64_t bytes) { return map_memory(bytes, MemoryKind::kDevice); }
+Status release(void* memory) { return unmap_memory(memory); }
+Status clear(void* memory, std::uint64_t bytes) {
+  std::memset(memory, 0, bytes);
+  return {};
+}
+Result<void*> allocate_pinned(std::uint64_t bytes) { return map_memory(bytes, MemoryKind::kHost); }
+Status release_pinned(void* memory) { return unmap_memory(memory); }
+Result<void*> allocate_on(Stream, std::uint64_t bytes) { return allocate(bytes); }
+Status release_on(Stream stream, void* memory) {
+  // In a graph the memory serves all launches, so nothing frees it: the double is short-lived.
+  queue_of(stream).add([memory] { static_cast<void>(memory); });
+  return {};
+}
+Status copy(void* to, const void* from, std::uint64_t bytes) {
+  std::memcpy(to, from, bytes);
+  return {};
+}
+Status copy_on(Stream stream, void* to, const void* from, std::uint64_t bytes) {
+  queue_of(stream).add([=] { std::memcpy(to, from, bytes); });
+  return {};
+}
+
+Result<Place> place_of(const void* pointer) {
+  Memories& known = Memories::instance();
+  const std::lock_guard lock(known.mutex);
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+  auto after = known.all.upper_bound(address);
+  if (after == known.all.begin()) return Place{};
+  const auto& [base, entry] = *--after;
+  if (address - base >= entry.bytes) return Place{};
+  return Place{entry.kind, true, entry.kind == MemoryKind::kDevice ? 0 : -1};
+}
+
+Result<Handle> share(void*) {
+  return fail(Errc::kGpuError, "no handles", "the double's memory is one process's");
+}
+Result<void*> open(const Handle&) { return share(nullptr).status(); }
+Status close(void*) { return share(nullptr).status(); }
+Result<bool> reach(int) { return true; }
+
+Result<int> blocks_at_once(const void*, unsigned) { return kBlocksAtOnce; }
+
+Status launch(const void* kernel, unsigned blocks, unsigned, void** arguments, Stream stream) {
+  if (kernel == nullptr) return fail(Errc::kGpuError, "no kernel", "there is no such kernel");
+  const auto body = static_cast<const DoubleKernel*>(kernel)->bind(arguments, blocks);
+  queue_of(stream).add([body, blocks] {
+    std::vector<std::unique_ptr<TeamBarrier>> barriers;
+    std::vector<std::thread> threads;
+    for (unsigned b = 0; b < blocks; ++b) {
+      TeamBarrier& barrier = *barriers.emplace_back(std::make_unique<TeamBarrier>(kThreadsOfBlock));
+      for (unsigned t = 0; t < kThreadsOfBlock; ++t)
+        threads.emplace_back(
+            [&body, &barrier, b, t] { body(HostTeam(barrier, t, kThreadsOfBlock), b); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  });
+  return {};
+}
+
+void CloseStream::operator()(void* stream) const { delete static_cast<Queue*>(stream); }
+void CloseEvent::operator()(void* event) const { delete static_cast<Mark*>(event); }
+void CloseGraph::operator()(void* graph) const { delete static_cast<Works*>(graph); }
+
+Result<OwnStream> OwnStream::create() { return OwnStream(new Queue); }
+Status OwnStream::wait() const {
+  queue_of(stream()).drain();
+  return {};
+}
+
+Result<Event> Event::create() { return Event(new Mark); }
+Status Event::record(Stream stream) const {
+  auto* const mark = static_cast<Mark*>(handle_.get());
+  std::uint64_t turn;
+  {
+    const std::lock_guard lock(mark->mutex);
+    turn = ++mark->recorded;
+  }
+  queue_of(stream).add([mark, turn] {
+    const std::lock_guard lock(mark->mutex);
+    mark->at = Clock::now();
+    mark->reached = turn;
+    mark->changed.notify_all();
+  });
+  return {};
+}
+Status Event::wait() const {
+  auto* const mark = static_cast<Mark*>(handle_.get());
+  std::unique_lock lock(mark->mutex);
+  mark->changed.wait(lock, [&] { return mark->reached == mark->recorded; });
+  return {};
+}
+Result<bool> Event::done() const {
+  auto* const mark = static_cast<Mark*>(handle_.get());
+  const std::lock_guard lock(mark->mutex);
+  return mark->reached == mark->recorded;
+}
+Result<double> Event::between_us(const Event& first, const Event& second) {
+  const auto time = [](const Event& event) { return static_cast<Mark*>(event.handle_.get())->at; };
+  return std::chrono::duration<double, std::micro>(time(second) - time(first)).count();
+}
+
+Status Graph::begin(Stream stream) {
+  queue_of(stream).begin_capture();
+  return {};
+}
+Result<Graph> Graph::end(Stream stream) { return Graph(new Works(queue_of(stream).end_capture())); }
+Status Graph::launch(Stream stream) const {
+  for (const Queue::Work& work : *static_cast<Works*>(handle_.get())) queue_of(stream).add(work);
+  return {};
+}
+
+}  // namespace sluice::device

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "channel/memory_channel.hpp"
+#include "communicator/peer_memory.hpp"
 #include "sluice/communicator.hpp"
 #include "sluice/memory.hpp"
 #include "sluice/status.hpp"
@@ -47,7 +47,7 @@ class SignalBoard {
 
   int ranks_ = 0, contexts_ = 0, signals_ = 0;
   Counter* memory_ = nullptr;         // written by the peers: [peer][context][index]
-  std::vector<Window> boards_;        // by rank
+  std::vector<HeldWindow> boards_;    // by rank
   std::vector<std::uint64_t> taken_;  // by waits, in the same order
 };
 

@@ -18,7 +18,8 @@ struct alignas(kPollSpacing) Counter {
 
 }  // namespace
 
-Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::uint64_t bytes) {
+Result<std::vector<HeldWindow>> Communicator::Impl::share_buffer(void* buffer,
+                                                                 std::uint64_t bytes) {
   struct Shown {
     ExposedBuffer buffer;
     std::uint64_t bytes;
@@ -26,7 +27,7 @@ Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::
   const Shown mine{describe_buffer(buffer, bytes, true), bytes};
   SLUICE_TRY_ASSIGN(const auto blobs,
                     bootstrap_->all_gather(std::as_bytes(std::span(&mine, 1)), deadline()));
-  std::vector<Window> windows;
+  std::vector<HeldWindow> windows;
   for (int r = 0; r < size(); ++r) {
     Shown theirs{};
     const auto& blob = blobs[static_cast<std::size_t>(r)];
@@ -34,15 +35,15 @@ Result<std::vector<Window>> Communicator::Impl::share_buffer(void* buffer, std::
       return fail(Errc::kInvalidUsage, "ranks disagree",
                   fmt::format("rank {}: showing a buffer met another call of rank {}", rank(), r));
     std::memcpy(&theirs, blob.data(), sizeof theirs);
-    std::byte* base = static_cast<std::byte*>(buffer);
+    HeldWindow window{{static_cast<std::byte*>(buffer), theirs.bytes}, nullptr};
     if (r != rank()) {
-      SLUICE_TRY_ASSIGN(base, peer_memory_->locate(r, theirs.buffer, theirs.bytes, deadline()));
+      SLUICE_TRY_ASSIGN(window, peer_memory_->hold(r, theirs.buffer, theirs.bytes, deadline()));
     }
-    if (base == nullptr)
+    if (window.base == nullptr)
       return fail(
           Errc::kInvalidArgument, "buffer cannot be mapped",
           fmt::format("rank {}: the buffer of rank {} is not from sluice::alloc", rank(), r));
-    windows.push_back({base, theirs.bytes});
+    windows.push_back(std::move(window));
   }
   return windows;
 }
@@ -67,6 +68,7 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
       return fail(Errc::kInvalidUsage, "buffers of different sizes",
                   fmt::format("make_channels: rank {} has {} bytes, rank {} has {}", impl.rank(),
                               bytes, r, theirs.bytes));
+  for (const HeldWindow& each : buffers) impl.keep(each.mapping);
   const auto ranks = static_cast<std::size_t>(impl.size());
   SLUICE_TRY_ASSIGN(const Window counters,
                     impl.allocate(2 * ranks * sizeof(Counter), "semaphores"));

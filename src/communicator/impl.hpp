@@ -123,7 +123,9 @@ class Communicator::Impl {
   Result<std::vector<Window>> share(Window window, const char* what);
   /// The same for a buffer of the caller's, which peers map (sluice::alloc, or one process). Sizes
   /// may differ.
-  Result<std::vector<Window>> share_buffer(void* buffer, std::uint64_t bytes);
+  Result<std::vector<HeldWindow>> share_buffer(void* buffer, std::uint64_t bytes);
+  /// `mapping` stays as long as this does: what channels point to.
+  void keep(std::shared_ptr<const void> mapping) { kept_.push_back(std::move(mapping)); }
 
  private:
   friend class Setup;  // create.cpp
@@ -183,6 +185,7 @@ class Communicator::Impl {
   std::vector<FabricPeer> peers_;
   std::unique_ptr<WaitState> waits_ = std::make_unique<WaitState>();
   std::unique_ptr<std::byte[]> piece_scratch_;
+  std::vector<std::shared_ptr<const void>> kept_;
   std::vector<const void*> sources_;
   std::vector<void*> destinations_;
   Fabric fabric_;

@@ -37,6 +37,13 @@ Result<std::byte*> PeerMemory::locate(int peer, const ExposedBuffer& buffer, std
   return window.base + buffer.offset;
 }
 
+Result<HeldWindow> PeerMemory::hold(int peer, const ExposedBuffer& buffer, std::uint64_t bytes,
+                                    Deadline deadline) {
+  SLUICE_TRY_ASSIGN(std::byte* const base, locate(peer, buffer, bytes, deadline));
+  const auto found = mapped_.find({peer, buffer.region});
+  return HeldWindow{{base, bytes}, found == mapped_.end() ? nullptr : found->second.memory};
+}
+
 void PeerMemory::forget_withdrawn(int peer, const Withdrawn& withdrawn) {
   const std::uint64_t count = port::load_acquire(&withdrawn.count);
   std::uint64_t& seen = withdrawn_seen_[static_cast<std::size_t>(peer)];

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct PeerProcess {
   bool same_process = true;
   std::int32_t pid = 0;
   transport::Shm::Address descriptors;  // where its registered memory is served
+};
+
+/// A peer's buffer as it is mapped here, for as long as somebody keeps this: also when the peer has
+/// freed it.
+struct HeldWindow : Window {
+  std::shared_ptr<const void> mapping;  // null where it needs none
 };
 
 class PeerMemory {
@@ -41,7 +48,11 @@ class PeerMemory {
   Result<std::byte*> locate(int peer, const ExposedBuffer& buffer, std::uint64_t bytes,
                             Deadline deadline);
 
-  /// Unmaps the regions that `peer` has freed.
+  /// The same, for keeps.
+  Result<HeldWindow> hold(int peer, const ExposedBuffer& buffer, std::uint64_t bytes,
+                          Deadline deadline);
+
+  /// Unmaps the regions that `peer` has freed, but for those that somebody holds.
   void forget_withdrawn(int peer, const Withdrawn& withdrawn);
 
   /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it

@@ -17,8 +17,8 @@ struct ncclWindow_vidmem {
   ncclComm* owner = nullptr;
   void* buffer = nullptr;
   std::size_t bytes = 0;
-  std::vector<HeldWindow> of_ranks;  // empty: see `why_local`
-  std::string why_local;             // why peers cannot reach each other's memory
+  std::vector<sluice::HeldWindow> of_ranks;  // empty: see `why_local`
+  std::string why_local;                     // why peers cannot reach each other's memory
 
   ~ncclWindow_vidmem() { magic = 0; }
 };

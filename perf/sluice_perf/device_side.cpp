@@ -50,7 +50,7 @@ Status DeviceSide::capture() {
   auto graph = device::Graph::end(stream_.stream());
   SLUICE_TRY(called);
   if (!graph.ok()) return graph.status();
-  graph_.emplace(std::move(graph).value());
+  graph_ = std::make_unique<device::Graph>(std::move(graph).value());
   return {};
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 
 #include "device/device.hpp"
 #include "sluice/sluice.hpp"
@@ -44,7 +44,7 @@ class DeviceSide {
   std::uint64_t calls_in_graph_;
   device::OwnStream stream_;
   Events events_;
-  std::optional<device::Graph> graph_;
+  std::unique_ptr<device::Graph> graph_;
   Communicator* communicator_ = nullptr;
   const Cell* cell_ = nullptr;
 };

@@ -35,6 +35,14 @@ typedef struct CUevent_st* cudaEvent_t;
 #define NCCL_VERSION(X, Y, Z) \
   (((X) <= 2 && (Y) <= 8) ? (X) * 1000 + (Y) * 100 + (Z) : (X) * 10000 + (Y) * 100 + (Z))
 
+/* A client may pass any number where a value of these is wanted. In C++ an enumeration without a stated type may
+ * only have the numbers that its values need; this is the type that those without negative values have anyway. */
+#ifdef __cplusplus
+#define SLUICE_NCCL_ENUM enum : unsigned
+#else
+#define SLUICE_NCCL_ENUM enum
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -50,7 +58,7 @@ typedef struct {
   char internal[NCCL_UNIQUE_ID_BYTES];
 } ncclUniqueId;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   ncclSuccess = 0,
   ncclUnhandledCudaError = 1,
   ncclSystemError = 2,
@@ -63,7 +71,7 @@ typedef enum {
   ncclNumResults = 9
 } ncclResult_t;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   ncclInt8 = 0,
   ncclChar = 0,
   ncclUint8 = 1,
@@ -85,8 +93,8 @@ typedef enum {
 } ncclDataType_t;
 
 /* Values from ncclNumOps on are made by ncclRedOpCreatePreMulSum. */
-typedef enum { ncclNumOps_dummy = 5 } ncclRedOp_dummy_t;
-typedef enum {
+typedef SLUICE_NCCL_ENUM { ncclNumOps_dummy = 5 } ncclRedOp_dummy_t;
+typedef SLUICE_NCCL_ENUM {
   ncclSum = 0,
   ncclProd = 1,
   ncclMax = 2,
@@ -96,9 +104,9 @@ typedef enum {
   ncclMaxRedOp = 0x7fffffff
 } ncclRedOp_t;
 
-typedef enum { ncclScalarDevice = 0, ncclScalarHostImmediate = 1 } ncclScalarResidence_t;
+typedef SLUICE_NCCL_ENUM { ncclScalarDevice = 0, ncclScalarHostImmediate = 1 } ncclScalarResidence_t;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   ncclStatGpuMemSuspend = 0,
   ncclStatGpuMemSuspended = 1,
   ncclStatGpuMemPersist = 2,

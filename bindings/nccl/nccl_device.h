@@ -23,7 +23,7 @@ typedef struct ncclMultimemHandle {
   void* mcBasePtr;
 } ncclMultimemHandle_t;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   NCCL_GIN_TYPE_NONE = 0,
   NCCL_GIN_TYPE_PROXY = 2,
   NCCL_GIN_TYPE_GDAKI = 3,
@@ -31,13 +31,13 @@ typedef enum {
   NCCL_GIN_TYPE_EFA_GDA = 5
 } ncclGinType_t;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   NCCL_GIN_CONNECTION_NONE = 0,
   NCCL_GIN_CONNECTION_FULL = 1,
   NCCL_GIN_CONNECTION_RAIL = 2
 } ncclGinConnectionType_t;
 
-typedef enum {
+typedef SLUICE_NCCL_ENUM {
   NCCL_CFT_TEAM_FLAT = 0,
   NCCL_CFT_TEAM_HIER_MULTIMEM = 1,
   NCCL_CFT_TEAM_HIER_LSA = 2

@@ -22,7 +22,7 @@ bool reduces(Kind kind) {
 /// Finds what the operator means on this communicator.
 Status resolve(const ncclComm& comm, Operation& operation) {
   const int op = static_cast<int>(operation.op);
-  if (op >= 0 && op < ncclNumOps) [[likely]] {
+  if (op >= 0 && op < static_cast<int>(ncclNumOps)) [[likely]] {
     operation.reduction = Reduction(static_cast<ReduceOp>(op));
     return {};
   }

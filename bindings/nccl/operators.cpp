@@ -79,7 +79,7 @@ Status destroy(ncclRedOp_t op, ncclComm* comm) {
   SLUICE_TRY(check_handle(comm));
   const int value = static_cast<int>(op);
   const auto index = static_cast<std::size_t>(value) - ncclNumOps;
-  if (value < ncclNumOps || index >= comm->factors.size() || !comm->factors[index].alive)
+  if (value < static_cast<int>(ncclNumOps) || index >= comm->factors.size() || !comm->factors[index].alive)
     return bad_argument(fmt::format(
         "ncclRedOpDestroy: {} is not an operator that was made on this communicator", value));
   comm->factors[index].alive = false;

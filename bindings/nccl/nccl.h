@@ -36,9 +36,9 @@ typedef struct CUevent_st* cudaEvent_t;
   (((X) <= 2 && (Y) <= 8) ? (X) * 1000 + (Y) * 100 + (Z) : (X) * 10000 + (Y) * 100 + (Z))
 
 /* A client may pass any number where a value of these is wanted. In C++ an enumeration without a stated type may
- * only have the numbers that its values need; this is the type that those without negative values have anyway. */
+ * only have the numbers that its values need; this one has the same size and is promoted alike. */
 #ifdef __cplusplus
-#define SLUICE_NCCL_ENUM enum : unsigned
+#define SLUICE_NCCL_ENUM enum : int
 #else
 #define SLUICE_NCCL_ENUM enum
 #endif

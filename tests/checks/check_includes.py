@@ -10,6 +10,7 @@ import tempfile
 LAYERS = [
     "src/base",
     "src/compute",
+    "src/datatype",
     "src/device",
     "src/memory",
     "src/bootstrap",

@@ -1,7 +1,6 @@
 #include "bindings/nccl/environment.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,11 +73,11 @@ Result<std::string> interfaces_of(const std::string& wanted) {
   return chosen;
 }
 
-spdlog::level::level_enum level_of(std::string_view text) {
-  if (text == "NONE") return spdlog::level::off;
-  if (text == "INFO") return spdlog::level::info;
-  if (text == "TRACE") return spdlog::level::trace;
-  return spdlog::level::warn;  // VERSION, WARN, ATTN, ABORT
+log::Level level_of(std::string_view text) {
+  if (text == "NONE") return log::Level::kOff;
+  if (text == "INFO") return log::Level::kInfo;
+  if (text == "TRACE") return log::Level::kTrace;
+  return log::Level::kWarn;  // VERSION, WARN, ATTN, ABORT
 }
 
 std::string expanded(const std::string& pattern) {
@@ -99,15 +98,8 @@ std::string expanded(const std::string& pattern) {
 }
 
 void log_into(const std::string& pattern) {
-  try {
-    auto& logger = log::logger();
-    auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(expanded(pattern));
-    file->set_pattern("%Y-%m-%d %H:%M:%S.%e sluice[%P] %l %v");
-    logger.sinks().assign(1, std::move(file));
-    logger.flush_on(spdlog::level::trace);
-  } catch (const spdlog::spdlog_ex& error) {
-    log::warn("NCCL_DEBUG_FILE={}: {}", pattern, error.what());
-  }
+  const std::string why_not = log::write_to_file(expanded(pattern));
+  if (!why_not.empty()) log::warn("NCCL_DEBUG_FILE={}: {}", pattern, why_not);
 }
 
 void list_ignored() {
@@ -155,7 +147,7 @@ std::string text_of(const Parameter& parameter) {
 
 void read_log_settings() {
   if (environment::text("SLUICE_LOG")) return;
-  if (const auto text = environment::text("NCCL_DEBUG")) log::logger().set_level(level_of(*text));
+  if (const auto text = environment::text("NCCL_DEBUG")) log::set_level(level_of(*text));
 }
 
 Status apply_environment() {

@@ -1,30 +1,49 @@
-// Logging: spdlog to stderr. SLUICE_LOG = error | warn (default) | info | debug | trace | off.
+// Logging to stderr, or to a file. SLUICE_LOG = error | warn (default) | info | debug | trace | off.
+//
+// The logger itself, spdlog, is behind write(): its templates take a compiler twenty times as long as making the text does.
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace sluice::log {
 
-/// The process's logger. Thread-safe; made at first use.
-spdlog::logger& logger();
+/// What is written is of the set level or above it.
+enum class Level { kTrace, kDebug, kInfo, kWarn, kError, kOff };
+
+Level level();
+void set_level(Level level);
+bool enabled(Level level);
+
+/// One line, with time, process and level before it. Thread-safe.
+void write(Level level, std::string_view text);
+
+/// From now on lines go to this file, each at once. Nothing if so; else why not, and nothing has changed.
+/// While no other thread logs.
+std::string write_to_file(const std::string& path);
 
 template <class... Args>
-void error(spdlog::format_string_t<Args...> format, Args&&... args) {
-  logger().error(format, std::forward<Args>(args)...);
+void line(Level level, fmt::format_string<Args...> format, Args&&... args) {
+  if (enabled(level)) write(level, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
-void warn(spdlog::format_string_t<Args...> format, Args&&... args) {
-  logger().warn(format, std::forward<Args>(args)...);
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::kError, format, std::forward<Args>(args)...);
 }
 template <class... Args>
-void info(spdlog::format_string_t<Args...> format, Args&&... args) {
-  logger().info(format, std::forward<Args>(args)...);
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::kWarn, format, std::forward<Args>(args)...);
 }
 template <class... Args>
-void debug(spdlog::format_string_t<Args...> format, Args&&... args) {
-  logger().debug(format, std::forward<Args>(args)...);
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::kInfo, format, std::forward<Args>(args)...);
+}
+template <class... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  line(Level::kDebug, format, std::forward<Args>(args)...);
 }
 
 }  // namespace sluice::log

@@ -18,7 +18,7 @@ void ensure_sodium() {
   static const bool ready = ::sodium_init() >= 0;
   if (ready) return;
   // Without random numbers there is no safe way on, and no machine on which this happens is known.
-  log::logger().critical("libsodium could not be initialised");
+  log::error("libsodium could not be initialised");
   std::abort();
 }
 

@@ -103,10 +103,10 @@ Result<UniqueId> make_id(const LaunchPlan& plan) {
   if (plan.secret_is_weak && plan.rank == 0) {
     // What is encrypted under such a secret is not kept from those who can compute it.
     const bool encrypts = environment::text("SLUICE_ENCRYPT", "0") == "1";
-    log::logger().log(encrypts ? spdlog::level::warn : spdlog::level::info,
-                      "the job's secret is derived from what {} tells about the job; whoever knows "
-                      "that can join{}: set SLUICE_SECRET on shared machines",
-                      plan.launcher, encrypts ? ", and read what is encrypted" : "");
+    log::line(encrypts ? log::Level::kWarn : log::Level::kInfo,
+              "the job's secret is derived from what {} tells about the job; whoever knows "
+              "that can join{}: set SLUICE_SECRET on shared machines",
+              plan.launcher, encrypts ? ", and read what is encrypted" : "");
   }
   return encode_unique_id(fields);
 }

@@ -30,13 +30,13 @@ inline std::uint64_t counter_at(const std::byte* counter) {
 /// Keeps the log still while it lives, where refusals are meant.
 class Quiet {
  public:
-  Quiet() : level_(log::logger().level()) { log::logger().set_level(spdlog::level::off); }
-  ~Quiet() { log::logger().set_level(level_); }
+  Quiet() : level_(log::level()) { log::set_level(log::Level::kOff); }
+  ~Quiet() { log::set_level(level_); }
   Quiet(const Quiet&) = delete;
   Quiet& operator=(const Quiet&) = delete;
 
  private:
-  spdlog::level::level_enum level_;
+  log::Level level_;
 };
 
 }  // namespace sluice::test

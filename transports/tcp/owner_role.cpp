@@ -84,8 +84,8 @@ void OwnerRole::end(const std::string& peer, const End& end) {
   std::string text = fmt::format("tcp: the peer at {} {}", peer, end.how);
   if (!applier_.opened()) {
     // Nobody waits for it. One that leaves may have been about to make another connection.
-    const auto level = end.broke_rules ? spdlog::level::warn : spdlog::level::info;
-    return log::logger().log(level, "{}", text);
+    const auto level = end.broke_rules ? log::Level::kWarn : log::Level::kInfo;
+    return log::write(level, text);
   }
   Seat* const seat = applier_.seat();
   if (seat != nullptr && seat->others() > 0 && !end.broke_rules) {

@@ -143,9 +143,9 @@ void OutgoingRails::drop(const Lock& lock, Slot& slot, const std::string& why) {
     return note_failure(lock, Errc::kRemoteError,
                         fmt::format("the last connection, {}, is lost: {}", rail->name(), why));
   // A peer that has ended, and that nobody sends to any more, is no trouble.
-  const auto level = rail->ended() && lost.empty() ? spdlog::level::info : spdlog::level::warn;
-  log::logger().log(level, "tcp: the rail {} is lost: {}; {} frames go over {} others",
-                    rail->name(), why, lost.size(), others);
+  const auto level = rail->ended() && lost.empty() ? log::Level::kInfo : log::Level::kWarn;
+  log::line(level, "tcp: the rail {} is lost: {}; {} frames go over {} others",
+            rail->name(), why, lost.size(), others);
   slot.failing = true;
   // One that was good for long may come back soon.
   if (Clock::now() - rail->since() > kLongestBackoff) slot.backoff = {};

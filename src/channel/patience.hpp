@@ -30,7 +30,7 @@ class Patience {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void rest_briefly() noexcept;
+  void rest_briefly(const std::uint64_t* word, std::uint64_t target) noexcept;
   bool over(Clock::time_point now, const std::uint64_t* word, std::uint64_t target) noexcept;
   void begin_note(const std::uint64_t* word, std::uint64_t target) noexcept;
   void end_note() noexcept {

@@ -18,8 +18,9 @@ constexpr auto kLookEvery = std::chrono::milliseconds(1);
 // The clock is read every so many yields: a yield that finds nobody else to run is as cheap as the
 // clock.
 constexpr std::uint32_t kRoundsPerClock = 8;
-// A look at a port takes as long as so many spins.
-constexpr std::uint32_t kSpinsPerLook = 16;
+// A look at a port takes as long as so many spins. So who shares a core gives it away after the
+// first look in vain.
+constexpr std::uint32_t kSpinsPerLook = 40;
 
 }  // namespace
 
@@ -32,7 +33,7 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
     return false;
   }
   if (round % kRoundsPerClock != 0) {
-    rest_briefly();
+    rest_briefly(word, target);
     return true;
   }
   const auto now = Clock::now();
@@ -42,7 +43,7 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   }
   if (over(now, word, target)) return false;
   if (now - start_ < kYieldFor || state_.doorbell == nullptr) {
-    rest_briefly();
+    rest_briefly(word, target);
   } else {
     if (state_.take_in == nullptr || !state_.take_in(state_.context, peer_, true))
       sleep_on(*state_.doorbell, state_.sleepers, word, target);
@@ -51,12 +52,12 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   return true;
 }
 
-/// Gives the core away; where what is waited for comes through a port, after a look there.
-void Patience::rest_briefly() noexcept {
+/// Gives the core away; where what is waited for comes through a port, after a look there in vain.
+void Patience::rest_briefly(const std::uint64_t* word, std::uint64_t target) noexcept {
   if (state_.take_in == nullptr)
     sched_yield();
   else if (state_.take_in(state_.context, peer_, false)) {
-    if (rounds_ > state_.spins / kSpinsPerLook) sched_yield();
+    if (rounds_ > state_.spins / kSpinsPerLook && port::load_acquire(word) < target) sched_yield();
   } else if (rounds_ < state_.spins)
     port::pause();
   else

@@ -8,6 +8,8 @@
 #include "base/error.hpp"
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/group.hpp"
+#include "communicator/device_part.hpp"
+#include "communicator/impl.hpp"
 
 using sluice::Status;
 using State = ncclComm::State;
@@ -89,7 +91,45 @@ void ncclComm::interrupt() {
   while (callers.load() != 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
+Status ncclComm::await_streams() const {
+  if (!ranks) return {};
+  const auto deadline = ranks->impl().deadline();
+  while (!order.done()) {
+    if (deadline.passed())
+      return sluice::fail(
+          sluice::Errc::kTimeout, "work on a stream does not end",
+          fmt::format("rank {} of {}: what was enqueued has not ended within {} ms", ranks->rank(),
+                      ranks->size(), ranks->impl().options().timeout.count()));
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  return {};
+}
+
 namespace sluice::nccl {
+namespace {
+
+/// Communicators that are still leaving. Never destroyed: at exit the driver has gone before it.
+struct Leaving {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<ncclComm>> all;
+
+  static Leaving& instance() {
+    static auto* const leaving = new Leaving;
+    return *leaving;
+  }
+};
+
+}  // namespace
+
+void let_go(std::shared_ptr<ncclComm> comm) {
+  std::vector<std::shared_ptr<ncclComm>> gone;  // freed when the lock is
+  Leaving& leaving = Leaving::instance();
+  const std::lock_guard lock(leaving.mutex);
+  if (comm != nullptr && !comm->order.done()) leaving.all.push_back(std::move(comm));
+  for (auto& each : leaving.all)
+    if (each->order.done()) gone.push_back(std::move(each));
+  std::erase(leaving.all, nullptr);
+}
 
 Status check_handle(const ncclComm* comm) {
   if (is_handle(comm)) [[likely]]
@@ -138,6 +178,10 @@ ncclResult_t make(ncclComm_t* out, std::shared_ptr<ncclComm> comm,
 
 Status welcome(ncclComm& comm, Communicator ranks) {
   SLUICE_TRY_ASSIGN(comm.contacts, Contacts::exchange(ranks));
+  if (const DevicePart* part = ranks.impl().device(); part != nullptr) {
+    comm.on_device = true;
+    comm.device = part->device();
+  }
   comm.ranks.emplace(std::move(ranks));
   return {};
 }

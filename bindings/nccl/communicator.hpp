@@ -14,6 +14,7 @@
 #include "bindings/nccl/contact.hpp"
 #include "bindings/nccl/nccl.h"
 #include "bindings/nccl/signals.hpp"
+#include "bindings/nccl/stream_order.hpp"
 #include "bindings/nccl/window.hpp"
 #include "bindings/nccl/worker.hpp"
 #include "sluice/communicator.hpp"
@@ -62,7 +63,11 @@ struct ncclComm : std::enable_shared_from_this<ncclComm> {
   // ---- of the thread that uses it, or of its task ----
 
   const sluice::nccl::Config config;
+  /// Of the thread that made it, or of the list that it was made with; -1: there was none.
   int device = -1;
+  bool on_device = false;  // calls may run on streams, too
+  sluice::nccl::StreamOrder order;
+  std::optional<sluice::device::OwnStream> own_stream;  // for groups that need one
   sluice::nccl::SignalBoard signals;  // before `ranks`: peers reach it until that is gone
   std::optional<sluice::Communicator> ranks;
   sluice::nccl::Contacts contacts;
@@ -81,7 +86,11 @@ struct ncclComm : std::enable_shared_from_this<ncclComm> {
   /// Waits until no task runs: no longer than the task's own deadlines.
   void await_idle() const;
   /// Ends every call in flight, here and on the other ranks, and waits until they have left.
+  /// Kernels leave by themselves soon after.
   void interrupt();
+  /// Waits until nothing of this rank is on a stream any more: no longer than the communicator's
+  /// timeout, which is an error.
+  sluice::Status await_streams() const;
 
  private:
   sluice::Status refusal() const;
@@ -121,6 +130,10 @@ ncclResult_t manage(ncclComm* comm, std::function<Status(ncclComm&)> task);
 /// Makes a communicator by `task`, which fills in `ranks`; in the same three ways.
 ncclResult_t make(ncclComm_t* out, std::shared_ptr<ncclComm> comm,
                   std::function<Status(ncclComm&)> task);
+
+/// The end of a communicator that nobody may use any more. It lives on while something of it is
+/// still on a stream: until a later call finds that this has ended.
+void let_go(std::shared_ptr<ncclComm> comm);
 
 /// Takes the ranks in: learns who they are and makes the communicator ready for calls.
 Status welcome(ncclComm& comm, Communicator ranks);

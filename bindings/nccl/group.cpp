@@ -26,7 +26,9 @@ Group::Part& Group::part_of(ncclComm& comm) {
 }
 
 void Group::add(ncclComm& comm, const Operation& operation) {
-  part_of(comm).operations.push_back(operation);
+  Part& part = part_of(comm);
+  auto& list = operation.route == Operation::Route::kStream ? part.on_streams : part.operations;
+  list.push_back(operation);
 }
 
 void Group::add_task(ncclComm& comm, Task task) { part_of(comm).tasks.push_back(std::move(task)); }
@@ -56,6 +58,38 @@ Status Group::run(Part& part) {
   return part.operations.empty() ? Status() : run_together(*part.comm, part.operations);
 }
 
+ncclResult_t Group::report(Part& part) {
+  if (part.status.ok()) return ncclSuccess;
+  set_last_error(part.text);
+  return conclude(part.comm.get(), part.status);
+}
+
+Status Group::enqueue(Part& part, const Diversions& diversions) {
+  const InUse use(*part.comm);
+  if (!use.ok()) return part.comm->admit();
+  return nccl::enqueue(*part.comm, part.on_streams, diversions.of(*part.comm));
+}
+
+ncclResult_t Group::enqueue_all(const Parts& parts) {
+  Diversions diversions;
+  const auto note = [](Part& part, const Status& status) {
+    if (!part.status.ok()) return;
+    part.status = status;
+    if (!status.ok()) part.text = sluice::last_error();
+  };
+  for (const auto& part : parts)
+    if (!part->on_streams.empty()) note(*part, diversions.add(*part->comm, part->on_streams));
+  for (const auto& part : parts)
+    if (!part->on_streams.empty() && part->status.ok()) note(*part, enqueue(*part, diversions));
+  const Status closed = diversions.close();
+  ncclResult_t result = ncclSuccess;
+  for (const auto& part : parts) {
+    const ncclResult_t failed = report(*part);
+    if (result == ncclSuccess) result = failed;
+  }
+  return result == ncclSuccess ? conclude(closed) : result;
+}
+
 /// The first part in this thread, the others in their workers: ranks that one thread drives wait
 /// for each other.
 ncclResult_t Group::run_all(const Parts& parts) {
@@ -76,8 +110,7 @@ ncclResult_t Group::run_all(const Parts& parts) {
   ncclResult_t result = ncclSuccess;
   for (const auto& part : parts) {
     if (part->status.ok()) continue;
-    set_last_error(part->text);
-    const ncclResult_t failed = conclude(part->comm.get(), part->status);
+    const ncclResult_t failed = report(*part);
     if (result == ncclSuccess) result = failed;
     if (part->out == nullptr) continue;
     *part->out = nullptr;
@@ -103,7 +136,7 @@ void Group::forget_newcomers(const Parts& parts) {
 }
 
 ncclResult_t Group::end() {
-  const Parts parts = std::move(parts_);
+  Parts parts = std::move(parts_);
   const auto leavers = std::move(leavers_);
   const ncclResult_t spoilt = spoilt_;
   clear();
@@ -111,15 +144,17 @@ ncclResult_t Group::end() {
   const auto blocks = [](const auto& part) { return part->comm->config.blocking; };
   if (spoilt != ncclSuccess) {
     forget_newcomers(parts);
-  } else if (parts.empty()) {
-  } else if (std::all_of(parts.begin(), parts.end(), blocks)) {
-    result = run_all(parts);
-  } else if (std::none_of(parts.begin(), parts.end(), blocks)) {
-    result = start_all(parts);
-  } else {
+  } else if (const bool all = std::all_of(parts.begin(), parts.end(), blocks);
+             !all && std::any_of(parts.begin(), parts.end(), blocks)) {
     forget_newcomers(parts);
     result =
         conclude(bad_argument("a group has blocking communicators or non-blocking ones, not both"));
+  } else {
+    result = enqueue_all(parts);
+    std::erase_if(parts,
+                  [](const auto& part) { return !has_host_part(*part) || !part->status.ok(); });
+    const ncclResult_t ran = parts.empty() ? ncclSuccess : all ? run_all(parts) : start_all(parts);
+    if (result == ncclSuccess) result = ran;
   }
   for (const auto& comm : leavers) CommDestroy(comm.get());
   return result;
@@ -134,8 +169,8 @@ ncclResult_t Group::simulate(float& estimate_us) {
   double longest_us = 0;
   for (const auto& part : parts) {
     double part_us = 0;
-    for (const Operation& operation : part->operations)
-      part_us += estimated_us(*part->comm, operation);
+    for (const auto* list : {&part->operations, &part->on_streams})
+      for (const Operation& operation : *list) part_us += estimated_us(*part->comm, operation);
     longest_us = std::max(longest_us, part_us);
   }
   estimate_us = static_cast<float>(longest_us);

@@ -1,5 +1,5 @@
 // ncclGroupStart and ncclGroupEnd: what a thread calls in between is kept, and runs at the end,
-// each communicator beside the others.
+// each communicator beside the others; what goes on streams is enqueued first.
 #pragma once
 
 #include <functional>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bindings/nccl/communicator.hpp"
+#include "bindings/nccl/enqueue.hpp"
 #include "bindings/nccl/operation.hpp"
 
 namespace sluice::nccl {
@@ -40,7 +41,8 @@ class Group {
     std::shared_ptr<ncclComm> comm;
     ncclComm_t* out = nullptr;  // a newcomer's
     std::vector<Task> tasks;
-    std::vector<Operation> operations;
+    std::vector<Operation> operations;  // on host memory
+    std::vector<Operation> on_streams;
     Status status{};
     std::string text{};
   };
@@ -49,7 +51,15 @@ class Group {
   Part& part_of(ncclComm& comm);
   /// Leaves the group empty.
   void clear();
+  /// Whether there is something to do that waits for other ranks.
+  static bool has_host_part(const Part& part) {
+    return !part.tasks.empty() || !part.operations.empty();
+  }
   static Status run(Part& part);
+  /// What is on streams: in the caller's thread, before all that waits.
+  static ncclResult_t enqueue_all(const Parts& parts);
+  static Status enqueue(Part& part, const Diversions& diversions);
+  static ncclResult_t report(Part& part);
   static ncclResult_t run_all(const Parts& parts);
   static ncclResult_t start_all(const Parts& parts);
   static void forget_newcomers(const Parts& parts);

@@ -12,6 +12,8 @@
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/group.hpp"
 #include "bindings/nccl/ids.hpp"
+#include "bindings/nccl/placement.hpp"
+#include "device/device.hpp"
 
 namespace sluice::nccl {
 namespace {
@@ -26,7 +28,7 @@ Status check_place(const ncclComm_t* out, int rank, int size) {
 }
 
 ncclResult_t init(ncclComm_t* out, int size, const ncclUniqueId& id, int rank, int device,
-                  const ncclConfig_t* given) {
+                  const ncclConfig_t* given, bool device_required = false) {
   if (const Status status = check_place(out, rank, size); !status.ok()) return conclude(status);
   *out = nullptr;
   if (const Status status = apply_environment(); !status.ok()) return conclude(status);
@@ -34,10 +36,14 @@ ncclResult_t init(ncclComm_t* out, int size, const ncclUniqueId& id, int rank, i
   if (!config.ok()) return conclude(config.status());
   auto comm = std::make_shared<ncclComm>(config.value());
   comm->device = device;
+  let_go(nullptr);
+  // Without a device in the process the caller's number is only kept.
+  Options options = options_from_environment();
+  options.device = current_device() < 0 ? -1 : device;
+  options.device_required = device_required;
   return make(out, std::move(comm), [=](ncclComm& made) -> Status {
     SLUICE_TRY_ASSIGN(const UniqueId opened, sealed(from_nccl(id)));
-    SLUICE_TRY_ASSIGN(auto ranks,
-                      Communicator::create(opened, rank, size, options_from_environment()));
+    SLUICE_TRY_ASSIGN(auto ranks, Communicator::create(opened, rank, size, options));
     log::info("rank {} of {}: communicator \"{}\" through the NCCL door", rank, size,
               made.config.name);
     return welcome(made, std::move(ranks));
@@ -51,9 +57,15 @@ Status init_all(ncclComm_t* comms, int count, const int* devices) {
         fmt::format("ncclCommInitAll: {} communicators at {}", count, fmt::ptr(comms)));
   ncclUniqueId id;
   if (GetUniqueId(&id) != ncclSuccess) return {Errc::kSystemError, "no unique id"};
+  const auto found = device::count();
+  const int present = found.ok() ? found.value() : 0;
+  const auto device_of = [&](int rank) {
+    if (devices != nullptr) return devices[rank];
+    return present > 0 ? rank % present : -1;
+  };
   GroupStart();
   for (int rank = 0; rank < count; ++rank)
-    init(&comms[rank], count, id, rank, devices == nullptr ? -1 : devices[rank], nullptr);
+    init(&comms[rank], count, id, rank, device_of(rank), nullptr, devices != nullptr);
   const ncclResult_t result = GroupEnd();
   return {static_cast<Errc>(result), "ncclCommInitAll"};
 }
@@ -62,7 +74,21 @@ Status init_all(ncclComm_t* comms, int count, const int* devices) {
 void release(ncclComm& comm) {
   comm.state = State::kEnded;
   comm.magic = 0;
-  comm.self.reset();
+  let_go(std::move(comm.self));
+}
+
+/// Gives kernels that were told to leave the time for it, which is short once they run.
+void await_kernels(const ncclComm& comm) {
+  for (const Deadline deadline = Deadline::after(std::chrono::seconds(1));
+       !comm.order.done() && !deadline.passed();)
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+/// Waits for what is on streams; what does not end within the timeout is aborted.
+Status finish(ncclComm& comm) {
+  const Status status = comm.await_streams();
+  if (!status.ok()) comm.interrupt();
+  return status;
 }
 
 Status revoke(ncclComm& comm, int flags) {
@@ -88,12 +114,12 @@ ncclResult_t GetUniqueId(ncclUniqueId* uniqueId) {
 }
 
 ncclResult_t CommInitRank(ncclComm_t* newcomm, int nranks, ncclUniqueId commId, int rank) {
-  return init(newcomm, nranks, commId, rank, -1, nullptr);
+  return init(newcomm, nranks, commId, rank, current_device(), nullptr);
 }
 
 ncclResult_t CommInitRankConfig(ncclComm_t* newcomm, int nranks, ncclUniqueId commId, int rank,
                                 ncclConfig_t* config) {
-  return init(newcomm, nranks, commId, rank, -1, config);
+  return init(newcomm, nranks, commId, rank, current_device(), config);
 }
 
 ncclResult_t CommInitRankScalable(ncclComm_t* newcomm, int nranks, int rank, int nId,
@@ -103,7 +129,7 @@ ncclResult_t CommInitRankScalable(ncclComm_t* newcomm, int nranks, int rank, int
         bad_argument(fmt::format("ncclCommInitRankScalable: {} ids at {}, expected 1 to {}", nId,
                                  fmt::ptr(commIds), nranks)));
   // One rendezvous serves all ranks; all of them have the same list, so all meet at its first.
-  return init(newcomm, nranks, commIds[0], rank, -1, config);
+  return init(newcomm, nranks, commIds[0], rank, current_device(), config);
 }
 
 ncclResult_t CommInitAll(ncclComm_t* comms, int ndev, const int* devlist) {
@@ -117,7 +143,11 @@ ncclResult_t CommFinalize(ncclComm_t comm) {
       comm->state == State::kFinalized)
     return conclude(comm, comm->admit());
   comm->state = State::kFinalized;
-  return ncclSuccess;
+  if (comm->order.done()) return ncclSuccess;
+  if (comm->config.blocking) return conclude(comm, finish(*comm));
+  comm->set_busy();
+  comm->run_in_background([comm] { return finish(*comm); });
+  return ncclInProgress;
 }
 
 ncclResult_t CommDestroy(ncclComm_t comm) {
@@ -128,8 +158,9 @@ ncclResult_t CommDestroy(ncclComm_t comm) {
     return ncclSuccess;
   }
   comm->await_idle();
+  const ncclResult_t finished = conclude(comm, finish(*comm));
   release(*comm);
-  return ncclSuccess;
+  return finished;
 }
 
 ncclResult_t CommAbort(ncclComm_t comm) {
@@ -141,6 +172,7 @@ ncclResult_t CommAbort(ncclComm_t comm) {
   if (!comm->state.compare_exchange_strong(making, State::kEnded)) {
     comm->state = State::kEnded;
     comm->interrupt();
+    await_kernels(*comm);
   }
   release(*comm);
   return ncclSuccess;

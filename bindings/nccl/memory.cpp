@@ -30,21 +30,26 @@ Status check_buffer(const char* function, const ncclComm* comm, const void* buff
   if (buffer == nullptr || bytes == 0 || out == nullptr)
     return bad_argument(fmt::format("{}: {} bytes at {}, to be put at {}", function, bytes,
                                     fmt::ptr(buffer), fmt::ptr(out)));
-  return check_placement(buffer, nullptr, nullptr);
+  return is_device_memory(*comm, buffer).status();
 }
 
 /// Why the ranks cannot reach each other's windows; empty when they can.
-std::string obstacle(ncclComm& comm, bool mine_can_be_mapped, Status& status) {
+std::string obstacle(ncclComm& comm, bool mine_can_be_mapped, bool on_device, Status& status) {
+  enum : std::uint8_t { kOrdinary, kShareable, kOfDevice };
   Communicator& ranks = *comm.ranks;
   std::vector<std::uint8_t> can(static_cast<std::size_t>(ranks.size()));
-  const std::uint8_t mine = mine_can_be_mapped;
+  const std::uint8_t mine = on_device ? kOfDevice : mine_can_be_mapped ? kShareable : kOrdinary;
   status = ranks.all_gather(&mine, can.data(), 1, DataType::kUint8);
-  if (!status.ok() || comm.contacts.one_process()) return {};
+  if (!status.ok()) return {};
+  if (const auto device = std::find(can.begin(), can.end(), kOfDevice); device != can.end())
+    return fmt::format("rank {}'s window is memory of a GPU, which puts do not reach",
+                       device - can.begin());
+  if (comm.contacts.one_process()) return {};
   for (int rank = 0; rank < ranks.size(); ++rank)
     if (ranks.impl().is_across(rank))
       return fmt::format("rank {} is on another host than rank {}, so its window cannot be mapped",
                          rank, ranks.rank());
-  const auto cannot = std::find(can.begin(), can.end(), std::uint8_t{0});
+  const auto cannot = std::find(can.begin(), can.end(), kOrdinary);
   if (cannot == can.end()) return {};
   return fmt::format("rank {}'s window is not in memory from ncclMemAlloc, so it cannot be mapped",
                      cannot - can.begin());
@@ -53,7 +58,8 @@ std::string obstacle(ncclComm& comm, bool mine_can_be_mapped, Status& status) {
 Status register_window(ncclComm& comm, void* buffer, std::size_t bytes, ncclWindow_t* out) {
   Status status;
   const bool shareable = Registry::instance().find(buffer, bytes).has_value();
-  const std::string why = obstacle(comm, shareable, status);
+  SLUICE_TRY_ASSIGN(const bool on_device, is_device_memory(comm, buffer));
+  const std::string why = obstacle(comm, shareable, on_device, status);
   SLUICE_TRY(status);
   auto window = std::make_unique<ncclWindow_vidmem>();
   window->owner = &comm;
@@ -85,7 +91,8 @@ ncclResult_t MemAlloc(void** ptr, size_t size) {
   if (ptr == nullptr) return conclude(bad_argument("ncclMemAlloc: where to put it is null"));
   *ptr = nullptr;
   if (size == 0) return ncclSuccess;
-  const auto memory = sluice::alloc(size);
+  const auto memory =
+      sluice::alloc(size, current_device() < 0 ? MemoryKind::kHost : MemoryKind::kDevice);
   if (memory.ok()) *ptr = memory.value();
   return conclude(memory.status());
 }

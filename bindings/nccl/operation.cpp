@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/error.hpp"
+#include "bindings/nccl/enqueue.hpp"
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/group.hpp"
 #include "bindings/nccl/one_sided.hpp"
@@ -49,18 +50,7 @@ Status look_at(const ncclComm* comm, Operation& operation) {
         fmt::format("data type {} is none of NCCL's", static_cast<int>(operation.type)));
   if (reduces(operation.kind)) SLUICE_TRY(resolve(*comm, operation));
   if (operation.is_one_sided()) SLUICE_TRY(check_one_sided(*comm, operation));
-  return check_placement(operation.input, operation.output, operation.stream);
-}
-
-Communicator::Transfer transfer_of(const Operation& operation) {
-  const bool sends = operation.kind == Kind::kSend;
-  return {.direction = sends ? Communicator::Transfer::Direction::kSend
-                             : Communicator::Transfer::Direction::kReceive,
-          .peer = operation.peer,
-          .source = operation.input,
-          .destination = operation.output,
-          .count = operation.count,
-          .type = operation.data_type()};
+  return place(*comm, operation);
 }
 
 /// Runs those of `operations` that `chosen` takes, in order, until one fails.
@@ -74,9 +64,20 @@ Status run_those(ncclComm& comm, const std::vector<Operation>& operations, Chose
 Status run_messages(ncclComm& comm, const std::vector<Operation>& operations) {
   std::vector<Communicator::Transfer> transfers;
   for (const Operation& operation : operations)
-    if (operation.is_message()) transfers.push_back(transfer_of(operation));
+    if (operation.is_message()) transfers.push_back(operation.transfer());
   if (transfers.empty()) return {};
   return comm.ranks->exchange(transfers);
+}
+
+/// A call that does not run on host memory: whoever makes it need not wait, nor has anything to.
+ncclResult_t issue_elsewhere(ncclComm& comm, const Operation& operation) {
+  if (operation.route == Operation::Route::kNowhere) return ncclSuccess;
+  if (group_depth > 0) {
+    Group::here().add(comm, operation);
+    return ncclSuccess;
+  }
+  const InUse use(comm);
+  return conclude(&comm, use.ok() ? enqueue(comm, {operation}) : comm.admit());
 }
 
 ncclResult_t issue_later(ncclComm& comm, const Operation& operation) {
@@ -89,9 +90,21 @@ ncclResult_t issue_later(ncclComm& comm, const Operation& operation) {
 
 }  // namespace
 
+Communicator::Transfer Operation::transfer() const {
+  using Direction = Communicator::Transfer::Direction;
+  return {.direction = kind == Kind::kSend ? Direction::kSend : Direction::kReceive,
+          .peer = peer,
+          .source = input,
+          .destination = output,
+          .count = count,
+          .type = data_type()};
+}
+
 ncclResult_t issue(ncclComm_t comm, Operation&& operation) {
   if (const Status status = look_at(comm, operation); !status.ok()) [[unlikely]]
     return conclude(is_handle(comm) ? comm : nullptr, status);
+  if (operation.route != Operation::Route::kHost) [[unlikely]]
+    return issue_elsewhere(*comm, operation);
   if (group_depth > 0 || !comm->config.blocking) [[unlikely]]
     return issue_later(*comm, operation);
   const InUse use(*comm);
@@ -127,7 +140,7 @@ Status run(ncclComm& comm, const Operation& operation) {
     case Kind::kScatter: return ranks.scatter(input, output, count, type, root);
     case Kind::kSend:
     case Kind::kReceive: {
-      const Communicator::Transfer transfer = transfer_of(operation);
+      const Communicator::Transfer transfer = operation.transfer();
       return ranks.exchange({&transfer, 1});
     }
     case Kind::kPutSignal:

@@ -43,16 +43,23 @@ struct Operation {
   int context = 0, signal = 0;
   unsigned times = 0;  // kWaitSignal
 
-  /// What `op` means, once the call has been looked at.
-  Reduction reduction = ReduceOp::kSum;
+  // Once the call has been looked at.
+  Reduction reduction = ReduceOp::kSum;  // what `op` means
+  enum class Route : std::uint8_t {
+    kHost,     // at once, on host memory
+    kStream,   // on `stream`, on memory of the communicator's GPU
+    kNowhere,  // there is nothing to move
+  } route = Route::kHost;
 
   DataType data_type() const { return static_cast<DataType>(type); }
   bool is_message() const { return kind == Kind::kSend || kind == Kind::kReceive; }
   bool is_one_sided() const { return kind >= Kind::kPutSignal; }
+  /// Of a message.
+  Communicator::Transfer transfer() const;
 };
 
-/// The one way in: looks at the call, then runs it, or keeps it for the end of the group, or hands
-/// it to the worker of a non-blocking communicator.
+/// The one way in: looks at the call, then runs it (on a stream: enqueues it), or keeps it for the
+/// end of the group, or hands it to the worker of a non-blocking communicator.
 ncclResult_t issue(ncclComm_t comm, Operation&& operation);
 
 /// Runs operations of one communicator that were called together: puts and signals, then

@@ -8,6 +8,8 @@
 #include "bindings/nccl/communicator.hpp"
 #include "bindings/nccl/door.hpp"
 #include "bindings/nccl/errors.hpp"
+#include "bindings/nccl/placement.hpp"
+#include "communicator/impl.hpp"
 #include "compute/small_float.hpp"
 
 namespace sluice::nccl {
@@ -59,18 +61,23 @@ Status create(ncclRedOp_t* op, const void* scalar, ncclDataType_t type,
   if (static_cast<unsigned>(type) >= ncclNumTypes)
     return bad_argument(fmt::format("ncclRedOpCreatePreMulSum: data type {} is none of NCCL's",
                                     static_cast<int>(type)));
-  if (residence == ncclScalarDevice)
-    return bad_usage(
-        "ncclRedOpCreatePreMulSum: ncclScalarDevice needs a device, and there is none; pass "
-        "ncclScalarHostImmediate");
-  if (residence != ncclScalarHostImmediate)
+  if (residence == ncclScalarDevice) {
+    if (!comm->on_device)
+      return bad_usage(
+          fmt::format("ncclRedOpCreatePreMulSum: ncclScalarDevice needs a device, and there is "
+                      "none: {}; pass ncclScalarHostImmediate",
+                      comm->ranks->impl().why_no_device()));
+    SLUICE_TRY(expect_device_reaches(scalar, "ncclRedOpCreatePreMulSum: the scalar"));
+  } else if (residence != ncclScalarHostImmediate)
     return bad_argument(fmt::format("ncclRedOpCreatePreMulSum: residence {} is none of NCCL's",
                                     static_cast<int>(residence)));
   auto free_place = std::find_if(comm->factors.begin(), comm->factors.end(),
                                  [](const auto& factor) { return !factor.alive; });
   if (free_place == comm->factors.end())
     free_place = comm->factors.insert(free_place, {ReduceOp::kSum, type, false});
-  *free_place = {factor_of(scalar, static_cast<DataType>(type)), type, true};
+  *free_place = {residence == ncclScalarDevice ? Reduction::pre_multiplied_sum_at(scalar)
+                                               : factor_of(scalar, static_cast<DataType>(type)),
+                 type, true};
   *op = static_cast<ncclRedOp_t>(ncclNumOps + (free_place - comm->factors.begin()));
   return {};
 }
@@ -79,7 +86,8 @@ Status destroy(ncclRedOp_t op, ncclComm* comm) {
   SLUICE_TRY(check_handle(comm));
   const int value = static_cast<int>(op);
   const auto index = static_cast<std::size_t>(value) - ncclNumOps;
-  if (value < static_cast<int>(ncclNumOps) || index >= comm->factors.size() || !comm->factors[index].alive)
+  if (value < static_cast<int>(ncclNumOps) || index >= comm->factors.size() ||
+      !comm->factors[index].alive)
     return bad_argument(fmt::format(
         "ncclRedOpDestroy: {} is not an operator that was made on this communicator", value));
   comm->factors[index].alive = false;

@@ -6,6 +6,8 @@
 #include "bindings/nccl/door.hpp"
 #include "bindings/nccl/environment.hpp"
 #include "bindings/nccl/errors.hpp"
+#include "communicator/device_part.hpp"
+#include "communicator/impl.hpp"
 
 namespace sluice::nccl {
 namespace {
@@ -27,6 +29,12 @@ ncclResult_t tell(const ncclComm* comm, int* out, Value value) {
 Status turn(ncclComm& comm, State from, State to, const char* otherwise) {
   if (comm.state.compare_exchange_strong(from, to)) return {};
   return comm.state == to ? bad_usage(otherwise) : comm.admit();
+}
+
+/// What the communicator keeps on its GPU.
+std::uint64_t device_bytes(const ncclComm& comm) {
+  const DevicePart* const part = comm.on_device ? comm.ranks->impl().device() : nullptr;
+  return part == nullptr ? 0 : part->device_bytes();
 }
 
 }  // namespace
@@ -79,9 +87,9 @@ ncclResult_t CommMemStats(ncclComm_t comm, ncclCommMemStat_t stat, uint64_t* val
   if (value == nullptr) return conclude(bad_argument("ncclCommMemStats: where to put it is null"));
   switch (stat) {
     case ncclStatGpuMemSuspended: *value = comm->state == State::kSuspended; return ncclSuccess;
-    case ncclStatGpuMemSuspend:
+    case ncclStatGpuMemSuspend: *value = 0; return ncclSuccess;  // suspension releases none
     case ncclStatGpuMemPersist:
-    case ncclStatGpuMemTotal: *value = 0; return ncclSuccess;  // no memory of a GPU is used
+    case ncclStatGpuMemTotal: *value = device_bytes(*comm); return ncclSuccess;
   }
   return conclude(bad_argument(
       fmt::format("ncclCommMemStats: statistic {} is none of NCCL's", static_cast<int>(stat))));

@@ -45,6 +45,9 @@ struct Reduction {
   ReduceOp op = ReduceOp::kSum;
   double scale = 1.0;               // used for floating-point types
   std::uint64_t integer_scale = 1;  // used for integer types, modulo 2^bits
+  /// The scale is here instead: one element of the call's type, in memory that the rank's device
+  /// reaches, read when the call runs. Of calls on streams only.
+  const void* scale_at = nullptr;
 
   Reduction(ReduceOp reduce_op) : op(reduce_op) {}
 
@@ -54,6 +57,12 @@ struct Reduction {
     reduction.scale = static_cast<double>(scale);
     reduction.integer_scale = static_cast<std::uint64_t>(static_cast<std::int64_t>(scale));
     if constexpr (std::is_same_v<T, std::uint64_t>) reduction.integer_scale = scale;
+    return reduction;
+  }
+
+  static Reduction pre_multiplied_sum_at(const void* scale) {
+    Reduction reduction(ReduceOp::kPreMulSum);
+    reduction.scale_at = scale;
     return reduction;
   }
 };
@@ -78,6 +87,10 @@ struct Options {
   /// its memory, too, on(). Several ranks may share one. Either all ranks have one or none; they
   /// must be on one host. -1: none.
   int device = -1;
+  /// false: where the ranks cannot work on their devices together (some have none, they are on
+  /// several hosts, a device has no room), the communicator is made without, and on() says why.
+  /// Must be the same on every rank.
+  bool device_required = true;
   /// Blocks that a collective on the device runs with, at most, all ranks the least that one asks
   /// for. 0: half of what its share of the device holds, and no more than 64.
   int strands = 0;

@@ -9,6 +9,7 @@ import subprocess
 PROGRAMS = ["cuda_tests", "sluice-perf", "sluice-gpu-bench"]
 # Every Linux has these, and they must fit its loader: not packed.
 SYSTEM_LIBRARIES = re.compile(r"^(linux-vdso|ld-linux|lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so)")
+DOOR = "libnccl.so.2"  # loaded by PyTorch and CuPy in NCCL's place
 LARGEST_PACK_MIB = 60
 
 
@@ -31,6 +32,9 @@ class Programs:
     def path(self, program):
         return str(self.folder / "bin" / program)
 
+    def door(self):
+        return str(self.folder / "lib" / DOOR)
+
     def ready(self):
         """Finds programs that run here: packed ones, else those that the tree builds."""
         for folder in (self.packed, self.built):
@@ -40,7 +44,8 @@ class Programs:
                 if subprocess.run([self.root / "dev", "build-gpu"], check=False).returncode != 0:
                     print("the build failed; on a machine without the libraries, carry programs: ./dev gpu --prepare")
                     return False
-            if all((folder / "bin" / program).exists() for program in PROGRAMS) and self.runs():
+            there = [folder / "bin" / program for program in PROGRAMS] + [folder / "lib" / DOOR]
+            if all(file.exists() for file in there) and self.runs():
                 print(f"programs of {folder.relative_to(self.root)}", flush=True)
                 return True
         return False
@@ -70,11 +75,12 @@ def pack(root):
     shutil.rmtree(target, ignore_errors=True)
     for folder in ("bin", "lib"):
         (target / folder).mkdir(parents=True)
-    for program in PROGRAMS:
-        source = root / "build/release/bin" / program
-        for name, library in libraries_of(source):
+    built = root / "build/release"
+    files = [pathlib.Path("bin") / program for program in PROGRAMS] + [pathlib.Path("lib") / DOOR]
+    for file in files:
+        for name, library in libraries_of(built / file):
             shutil.copy(library.resolve(), target / "lib" / name)
-        shutil.copy(source, target / "bin" / program)
+        shutil.copy((built / file).resolve(), target / file)
     for file in [*target.glob("bin/*"), *target.glob("lib/*")]:
         file.chmod(0o755)
         subprocess.run(["strip", "--strip-unneeded", file], check=True)

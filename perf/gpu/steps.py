@@ -3,10 +3,12 @@
 import pathlib
 import re
 import shutil
+import sys
 
 COLLECTIVES = ["all_reduce", "all_gather", "reduce_scatter", "all_to_all"]
 ALL_REDUCES = ["packet", "one_shot", "two_shot", "direct", "ring", "recursive_halving"]
 WITH_MPS = str(pathlib.Path(__file__).resolve().parent / "with_mps")
+CLIENTS = pathlib.Path(__file__).resolve().parents[2] / "tests/nccl"
 KEPT_LINES = re.compile(r"FAILED|Failure|error|Error|WRONG|wrong|Expected|expected|rank \d")
 
 
@@ -47,13 +49,21 @@ def all_steps(programs, results):
         return Step(name, limit_s, [path("sluice-perf"), collective, "--memory", "cuda", "-T", "20",
                                     "--json", str(results), *flags])
 
+    def client(name, limit_s, program, *arguments):
+        """A program of Python that takes the NCCL door for NCCL."""
+        return Step(name, limit_s, [sys.executable, str(CLIENTS / program), *arguments])
+
+    door = None if programs is None else programs.door()
     bench = [path("sluice-gpu-bench"), "--json", str(results)]
     sizes = ["-b", "8", "-e", "128M", "-f", "16"]
     steps = [Step("probes", 90, bench),
              tests("tests of streams", 90, "GpuStreams.*:GpuStrands.*:GpuGraphs.*:GpuMemory.*:WithoutADevice.*"),
              tests("tests of schedules", 150, "Gpu_*"),
              tests("tests of processes", 90, "GpuProcesses.*"),
-             tests("tests of failures", 80, "GpuFailures.*")]
+             tests("tests of failures", 80, "GpuFailures.*"),
+             client("PyTorch on the NCCL door, 2 ranks", 100, "torch_client.py", "nccl", door, "2"),
+             Step("CuPy on the NCCL door, 2 ranks", 60,
+                  ["env", f"LD_PRELOAD={door}", sys.executable, str(CLIENTS / "cupy_client.py"), "2"])]
     for ranks in (2, 4, 8):
         steps += [perf(f"{collective} {ranks} threads", 30, collective, "-t", str(ranks), *sizes)
                   for collective in COLLECTIVES]
@@ -80,4 +90,4 @@ def all_steps(programs, results):
                      "-n", "14", "--out-of-place-only")
     steps += [processes, Step(processes.name + " under MPS", 40, [WITH_MPS, *processes.command],
                               needs="nvidia-cuda-mps-control")]
-    return steps
+    return [*steps, client("PyTorch on the NCCL door, 4 ranks", 120, "torch_client.py", "nccl", door, "4")]

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "base/port.hpp"
@@ -91,19 +92,26 @@ struct GroupCopying {
 };
 static_assert(Arithmetic<GroupCopying>);
 
-/// compute::scale() by a group; not a barrier.
+/// compute::scale() by a group; not a barrier. `factor_at`: an element that is the factor, instead
+/// of the numbers; null: there is none.
 template <ThreadGroup Group>
 SLUICE_FN void scale_elements(const Group& group, void* destination, const void* source,
                               std::uint64_t count, DataType type, double factor,
-                              std::uint64_t integer_factor) {
+                              std::uint64_t integer_factor, const void* factor_at = nullptr) {
   group_reduce::with_element(type, [&](auto element) {
-    using Wide = typename decltype(element)::Wide;
+    using Element = decltype(element);
+    using Wide = typename Element::Wide;
+    Wide wide;
     if constexpr (std::is_floating_point_v<Wide>)
-      group_reduce::scale<decltype(element)>(group, destination, source, count,
-                                             static_cast<Wide>(factor));
+      wide = static_cast<Wide>(factor);
     else
-      group_reduce::scale<decltype(element)>(group, destination, source, count,
-                                             static_cast<Wide>(integer_factor));
+      wide = static_cast<Wide>(integer_factor);
+    if (factor_at != nullptr) {
+      typename Element::Stored stored;
+      std::memcpy(&stored, factor_at, sizeof stored);
+      wide = Element::widen(stored);
+    }
+    group_reduce::scale<Element>(group, destination, source, count, wide);
   });
 }
 

@@ -25,6 +25,8 @@ Status run_moving(Impl& impl, const Call& call) {
 /// into the output where it can hold them (and the call continues in place), else into memory of
 /// its own.
 Status run_scaled(Impl& impl, Call call, const Reduction& reduction) {
+  if (reduction.scale_at != nullptr)
+    return bad_argument(impl, call, "the scale is in a device's memory, and the call on no stream");
   const std::uint64_t bytes = call.input_bytes(impl.rank());
   std::unique_ptr<std::byte[]> own;
   std::byte* scaled = call.output;

@@ -82,7 +82,7 @@ Status DevicePart::scale(std::byte* destination, const Call& call, std::uint64_t
                          const Reduction& reduction, Stream stream) const {
   const std::byte* source = call.input;
   std::uint64_t count = bytes / call.elem_bytes;
-  kernels::ScaleBy by{call.type, reduction.scale, reduction.integer_scale};
+  kernels::ScaleBy by{call.type, reduction.scale, reduction.integer_scale, reduction.scale_at};
   void* arguments[] = {&destination, &source, &count, &by};
   return device::launch(kernels::scale(), strands_for(bytes), kernels::kThreads, arguments, stream);
 }

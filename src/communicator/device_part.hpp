@@ -68,6 +68,8 @@ class DevicePart {
   void abort() { port::store_release(&pinned().abort_word, 1); }
 
   int device() const { return device_; }
+  /// Memory that it has on the device.
+  std::uint64_t device_bytes() const { return shape_.segments_bytes() + shape_.bytes(); }
   int strands() const { return static_cast<int>(shape_.strands); }
 
  private:

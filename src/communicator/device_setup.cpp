@@ -53,7 +53,7 @@ Status load_kernels(int device) {
       SLUICE_TRY(device::launch(kernel, 1, kernels::kThreads, arguments, stream.stream()));
   std::byte* bytes = nullptr;
   std::uint64_t count = 0;
-  kernels::ScaleBy by{DataType::kFloat32, 1, 1};
+  kernels::ScaleBy by{DataType::kFloat32, 1, 1, nullptr};
   void* scaling[] = {&bytes, &bytes, &count, &by};
   SLUICE_TRY(device::launch(kernels::scale(), 1, kernels::kThreads, scaling, stream.stream()));
   SLUICE_TRY(stream.wait());

@@ -58,6 +58,8 @@ class Communicator::Impl {
                 const BlockLengths& lengths);
   /// null: there is no device.
   DevicePart* device() const { return device_.get(); }
+  /// Why there is no device, as part of a sentence.
+  const std::string& why_no_device() const { return why_no_device_; }
   /// Where there is a device part: that the host can read and write the call's buffers.
   Status expect_host_memory(const Call& call) const;
   /// Makes what a kernel has reported the communicator's error.
@@ -203,6 +205,7 @@ class Communicator::Impl {
   std::mutex withdraw_mutex_;
 
   std::unique_ptr<DevicePart> device_;
+  std::string why_no_device_ = "the communicator was made without one";
   std::atomic<bool> device_failure_taken_ = false;
 
   TuningEntry tuning_;

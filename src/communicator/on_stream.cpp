@@ -18,10 +18,11 @@ Status enqueue(Impl& impl, const Call& call, Stream stream,
   impl.take_device_failure();
   SLUICE_TRY(turn.status());
   if (impl.device() == nullptr)
-    return fail(Errc::kInvalidUsage, "no device",
-                fmt::format("rank {}, {} on a stream: the communicator was made without a device; "
-                            "expected Options::device",
-                            impl.rank(), name(call.collective)));
+    return fail(
+        Errc::kInvalidUsage, "no device",
+        fmt::format("rank {}, {} on a stream: there is no device to run it on: {}; expected "
+                    "Options::device",
+                    impl.rank(), name(call.collective), impl.why_no_device()));
   SLUICE_TRY(check(impl, call));
   return impl.run_on(stream, call, reduction, lengths);
 }

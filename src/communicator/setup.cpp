@@ -8,6 +8,7 @@
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "communicator/device_part.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
@@ -90,7 +91,7 @@ Status Setup::meet() {
           Errc::kInvalidUsage, "options differ",
           fmt::format("rank {} asks for transport \"{}\" and algorithm \"{}\", rank {} for others",
                       rank(), impl_.options_.transport, impl_.options_.algorithm, r));
-    if ((theirs.device < 0) != (mine.device < 0))
+    if ((theirs.device < 0) != (mine.device < 0) && impl_.options_.device_required)
       return fail(Errc::kInvalidUsage, "options differ",
                   fmt::format("rank {} asks for {}, rank {} for {}", rank(),
                               device_text(mine.device), r, device_text(theirs.device)));
@@ -303,6 +304,19 @@ Status Setup::find_reach() {
 
 Status Setup::make_device_part() {
   if (impl_.options_.device < 0) return {};
+  const Status made = try_device_part();
+  if (made.ok() || impl_.options_.device_required) return made;
+  // The same on every rank: each step of it is collective, and so is its failure.
+  impl_.why_no_device_ = last_error();
+  log::info("rank {} of {}: no collectives on devices: {}", rank(), size(), impl_.why_no_device_);
+  return {};
+}
+
+Status Setup::try_device_part() {
+  for (int r = 0; r < size(); ++r)
+    if (hello(r).device < 0)
+      return fail(Errc::kInvalidUsage, "no device",
+                  fmt::format("rank {}: rank {} has no device", rank(), r));
   if (spread())
     return fail(Errc::kInvalidUsage, "devices on several hosts",
                 fmt::format("rank {}: the {} ranks are on {} hosts; expected one, where they have "

@@ -117,6 +117,7 @@ class Setup {
 
   /// What the ranks have on GPUs, where they asked for them.
   Status make_device_part();
+  Status try_device_part();
 
   /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl
   /// must be complete.

@@ -42,9 +42,11 @@ void CloseEvent::operator()(void*) const {}
 void CloseGraph::operator()(void*) const {}
 Result<OwnStream> OwnStream::create() { return none(); }
 Status OwnStream::wait() const { return none(); }
-Result<Event> Event::create() { return none(); }
+Result<std::uint64_t> capture_of(Stream) { return none(); }
+Result<Event> Event::create(Time) { return none(); }
 Status Event::record(Stream) const { return none(); }
 Status Event::wait() const { return none(); }
+Status Event::holds_up(Stream) const { return none(); }
 Result<bool> Event::done() const { return none(); }
 Result<double> Event::between_us(const Event&, const Event&) { return none(); }
 Status Graph::begin(Stream) { return none(); }

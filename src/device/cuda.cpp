@@ -260,9 +260,18 @@ Status OwnStream::wait() const {
   return check(cudaStreamSynchronize(native(stream())), "waiting for a stream");
 }
 
-Result<Event> Event::create() {
+Result<std::uint64_t> capture_of(Stream stream) {
+  cudaStreamCaptureStatus state = cudaStreamCaptureStatusNone;
+  unsigned long long id = 0;
+  SLUICE_TRY(check(cudaStreamGetCaptureInfo(native(stream), &state, &id),
+                   "asking whether a stream is being captured"));
+  return state == cudaStreamCaptureStatusNone ? 0 : std::uint64_t{id};
+}
+
+Result<Event> Event::create(Time time) {
+  const unsigned flags = time == Time::kTaken ? cudaEventDefault : cudaEventDisableTiming;
   cudaEvent_t event = nullptr;
-  SLUICE_TRY(check(cudaEventCreate(&event), "making an event"));
+  SLUICE_TRY(check(cudaEventCreateWithFlags(&event, flags), "making an event"));
   return Event(event);
 }
 
@@ -276,7 +285,13 @@ Status Event::wait() const {
                "waiting for an event");
 }
 
+Status Event::holds_up(Stream stream) const {
+  return check(cudaStreamWaitEvent(native(stream), static_cast<cudaEvent_t>(handle_.get()), 0),
+               "letting a stream wait for an event");
+}
+
 Result<bool> Event::done() const {
+  const BesideCaptures beside;
   const cudaError_t error = cudaEventQuery(static_cast<cudaEvent_t>(handle_.get()));
   if (error == cudaErrorNotReady) return false;
   SLUICE_TRY(check(error, "looking at an event"));

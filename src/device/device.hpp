@@ -125,13 +125,21 @@ class OwnStream {
   std::unique_ptr<void, CloseStream> handle_;
 };
 
-/// A place in a stream, with its time.
+/// Which capture of this process `stream` is part of; 0: none.
+Result<std::uint64_t> capture_of(Stream stream);
+
+/// A place in a stream.
 class Event {
  public:
-  static Result<Event> create();
+  enum class Time : std::uint8_t { kTaken, kNotTaken };
+  /// With its time, unless that is not asked for, which is quicker.
+  static Result<Event> create(Time time = Time::kTaken);
   Status record(Stream stream) const;
   Status wait() const;
-  /// Whether all before it is done.
+  /// What is enqueued on `stream` from now on runs after what this has come past when it was last
+  /// recorded; nothing waits where it never was. Recorded in a capture: `stream` joins that.
+  Status holds_up(Stream stream) const;
+  /// Whether all before it is done. Not of one recorded in a capture.
   Result<bool> done() const;
   /// Both recorded and done.
   static Result<double> between_us(const Event& first, const Event& second);

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -67,12 +68,16 @@ Queue& queue_of(Stream stream) {
   return stream.handle == nullptr ? *default_queue : *static_cast<Queue*>(stream.handle);
 }
 
+/// An event; shared with the streams that are still to come past it, because whoever made it may
+/// be done with it before.
 struct Mark {
   std::mutex mutex;
   std::condition_variable changed;
   std::uint64_t recorded = 0, reached = 0;
   Clock::time_point at;
 };
+
+std::shared_ptr<Mark> mark_of(void* event) { return *static_cast<std::shared_ptr<Mark>*>(event); }
 
 using Works = std::vector<Queue::Work>;
 
@@ -155,7 +160,9 @@ Status launch(const void* kernel, unsigned blocks, unsigned, void** arguments, S
 }
 
 void CloseStream::operator()(void* stream) const { delete static_cast<Queue*>(stream); }
-void CloseEvent::operator()(void* event) const { delete static_cast<Mark*>(event); }
+void CloseEvent::operator()(void* event) const {
+  delete static_cast<std::shared_ptr<Mark>*>(event);
+}
 void CloseGraph::operator()(void* graph) const { delete static_cast<Works*>(graph); }
 
 Result<OwnStream> OwnStream::create() { return OwnStream(new Queue); }
@@ -164,9 +171,11 @@ Status OwnStream::wait() const {
   return {};
 }
 
-Result<Event> Event::create() { return Event(new Mark); }
+Result<std::uint64_t> capture_of(Stream stream) { return queue_of(stream).capture(); }
+
+Result<Event> Event::create(Time) { return Event(new std::shared_ptr<Mark>(new Mark)); }
 Status Event::record(Stream stream) const {
-  auto* const mark = static_cast<Mark*>(handle_.get());
+  const auto mark = mark_of(handle_.get());
   std::uint64_t turn;
   {
     const std::lock_guard lock(mark->mutex);
@@ -175,24 +184,37 @@ Status Event::record(Stream stream) const {
   queue_of(stream).add([mark, turn] {
     const std::lock_guard lock(mark->mutex);
     mark->at = Clock::now();
-    mark->reached = turn;
+    mark->reached = std::max(mark->reached, turn);
     mark->changed.notify_all();
   });
   return {};
 }
 Status Event::wait() const {
-  auto* const mark = static_cast<Mark*>(handle_.get());
+  const auto mark = mark_of(handle_.get());
   std::unique_lock lock(mark->mutex);
   mark->changed.wait(lock, [&] { return mark->reached == mark->recorded; });
   return {};
 }
+Status Event::holds_up(Stream stream) const {
+  const auto mark = mark_of(handle_.get());
+  std::uint64_t turn;
+  {
+    const std::lock_guard lock(mark->mutex);
+    turn = mark->recorded;
+  }
+  queue_of(stream).add([mark, turn] {
+    std::unique_lock lock(mark->mutex);
+    mark->changed.wait(lock, [&] { return mark->reached >= turn; });
+  });
+  return {};
+}
 Result<bool> Event::done() const {
-  auto* const mark = static_cast<Mark*>(handle_.get());
+  const auto mark = mark_of(handle_.get());
   const std::lock_guard lock(mark->mutex);
   return mark->reached == mark->recorded;
 }
 Result<double> Event::between_us(const Event& first, const Event& second) {
-  const auto time = [](const Event& event) { return static_cast<Mark*>(event.handle_.get())->at; };
+  const auto time = [](const Event& event) { return mark_of(event.handle_.get())->at; };
   return std::chrono::duration<double, std::micro>(time(second) - time(first)).count();
 }
 

@@ -65,7 +65,7 @@ BlockBody bind_scale(void** arguments, unsigned blocks) {
     const std::uint64_t elem_bytes = size_in_bytes(by.type);
     const Range part = Blocks::cut(count, elem_bytes, blocks)[static_cast<std::int32_t>(block)];
     scale_elements(team, destination + part.offset, source + part.offset, part.bytes / elem_bytes,
-                   by.type, by.factor, by.integer_factor);
+                   by.type, by.factor, by.integer_factor, by.factor_at);
   };
 }
 

@@ -1,7 +1,9 @@
 // A stream of the double: a thread that does one thing after the other.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -39,8 +41,15 @@ class Queue {
     changed_.wait(lock, [this] { return waiting_.empty() && !busy_; });
   }
   void begin_capture() {
+    static std::atomic<std::uint64_t> captures = 0;
     const std::lock_guard lock(mutex_);
     captured_.emplace();
+    capture_ = ++captures;
+  }
+  /// The number of the capture that runs; 0: none does.
+  std::uint64_t capture() {
+    const std::lock_guard lock(mutex_);
+    return captured_ ? capture_ : 0;
   }
   std::vector<Work> end_capture() {
     const std::lock_guard lock(mutex_);
@@ -70,6 +79,7 @@ class Queue {
   std::condition_variable changed_;
   std::queue<Work> waiting_;
   std::optional<std::vector<Work>> captured_;
+  std::uint64_t capture_ = 0;
   bool busy_ = false, ending_ = false;
   std::thread worker_;
 };

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
   const Range part =
       Blocks::cut(count, elem_bytes, gridDim.x)[static_cast<std::int32_t>(blockIdx.x)];
   scale_elements(BlockGroup{}, destination + part.offset, source + part.offset,
-                 part.bytes / elem_bytes, by.type, by.factor, by.integer_factor);
+                 part.bytes / elem_bytes, by.type, by.factor, by.integer_factor, by.factor_at);
 }
 
 constexpr bool reduces(Collective collective) {

@@ -39,6 +39,7 @@ struct ScaleBy {
   DataType type;
   double factor;
   std::uint64_t integer_factor;
+  const void* factor_at;  // device memory that has it instead; null: neither
 };
 const void* scale();
 

@@ -1,0 +1,120 @@
+#include "bindings/nccl/enqueue.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "bindings/nccl/errors.hpp"
+#include "bindings/nccl/stream_order.hpp"
+#include "sluice/on_stream.hpp"
+
+namespace sluice::nccl {
+namespace {
+
+using Kind = Operation::Kind;
+
+Stream stream_of(const Operation& operation) { return {operation.stream}; }
+
+std::vector<Stream> streams_of(const std::vector<Operation>& operations) {
+  std::vector<Stream> streams;
+  for (const Operation& operation : operations)
+    if (std::none_of(streams.begin(), streams.end(),
+                     [&](Stream known) { return known.handle == operation.stream; }))
+      streams.push_back(stream_of(operation));
+  return streams;
+}
+
+Status collective(const OnStream& ranks, const Operation& operation) {
+  const void* const input = operation.input;
+  void* const output = operation.output;
+  const std::size_t count = operation.count;
+  const DataType type = operation.data_type();
+  const int root = operation.peer;
+  switch (operation.kind) {
+    case Kind::kAllReduce: return ranks.all_reduce(input, output, count, type, operation.reduction);
+    case Kind::kBroadcast: return ranks.broadcast(input, output, count, type, root);
+    case Kind::kReduce: return ranks.reduce(input, output, count, type, operation.reduction, root);
+    case Kind::kAllGather: return ranks.all_gather(input, output, count, type);
+    case Kind::kReduceScatter:
+      return ranks.reduce_scatter(input, output, count, type, operation.reduction);
+    case Kind::kAllToAll: return ranks.all_to_all(input, output, count, type);
+    case Kind::kGather: return ranks.gather(input, output, count, type, root);
+    case Kind::kScatter: return ranks.scatter(input, output, count, type, root);
+    default: break;
+  }
+  return fail(Errc::kInternalError, "no collective", "an operation on a stream is no collective");
+}
+
+Status messages(ncclComm& comm, const std::vector<Operation>& operations,
+                const device::OwnStream* diversion) {
+  std::vector<Operation> chosen;
+  std::copy_if(operations.begin(), operations.end(), std::back_inserter(chosen),
+               [](const Operation& operation) { return operation.is_message(); });
+  if (chosen.empty()) return {};
+  std::vector<Communicator::Transfer> transfers;
+  for (const Operation& operation : chosen) transfers.push_back(operation.transfer());
+  std::vector<Stream> streams = streams_of(chosen);
+  if (diversion != nullptr) streams.assign(1, diversion->stream());
+  // They progress together, so they run on one stream, and the others wait for it.
+  const Stream carrier = streams.front();
+  SLUICE_TRY(comm.order.before(carrier));
+  for (std::size_t i = 1; i < streams.size(); ++i) SLUICE_TRY(follow(carrier, streams[i]));
+  SLUICE_TRY(bad_usage("sends and receives are not implemented on streams"));
+  SLUICE_TRY(comm.order.after(carrier));
+  for (std::size_t i = 1; i < streams.size(); ++i) SLUICE_TRY(follow(streams[i], carrier));
+  return {};
+}
+
+}  // namespace
+
+Status enqueue(ncclComm& comm, const std::vector<Operation>& operations,
+               const device::OwnStream* diversion) {
+  const device::Using device(comm.device);
+  SLUICE_TRY(device.status());
+  for (const Operation& operation : operations) {
+    if (operation.is_message()) continue;
+    const Stream stream = diversion == nullptr ? stream_of(operation) : diversion->stream();
+    SLUICE_TRY(comm.order.before(stream));
+    SLUICE_TRY(collective(comm.ranks->on(stream), operation));
+    SLUICE_TRY(comm.order.after(stream));
+  }
+  return messages(comm, operations, diversion);
+}
+
+Status Diversions::add(ncclComm& comm, const std::vector<Operation>& operations) {
+  std::vector<Stream> streams = streams_of(operations);
+  const bool shares = std::any_of(streams.begin(), streams.end(), [&](Stream stream) {
+    return std::find(taken_.begin(), taken_.end(), std::pair(comm.device, stream.handle)) !=
+           taken_.end();
+  });
+  for (const Stream stream : streams) taken_.emplace_back(comm.device, stream.handle);
+  if (!shares) return {};
+  const device::Using device(comm.device);
+  SLUICE_TRY(device.status());
+  if (!comm.own_stream) {
+    SLUICE_TRY_ASSIGN(device::OwnStream made, device::OwnStream::create());
+    comm.own_stream.emplace(std::move(made));
+  }
+  for (const Stream stream : streams) SLUICE_TRY(follow(comm.own_stream->stream(), stream));
+  ways_.push_back({&comm, std::move(streams)});
+  return {};
+}
+
+const device::OwnStream* Diversions::of(const ncclComm& comm) const {
+  const auto found =
+      std::find_if(ways_.begin(), ways_.end(), [&](const Way& way) { return way.comm == &comm; });
+  return found == ways_.end() ? nullptr : &*comm.own_stream;
+}
+
+Status Diversions::close() {
+  Status first;
+  for (const Way& way : ways_) {
+    const device::Using device(way.comm->device);
+    for (const Stream stream : way.back)
+      if (const Status status = follow(stream, way.comm->own_stream->stream());
+          first.ok() && !status.ok())
+        first = status;
+  }
+  return first;
+}
+
+}  // namespace sluice::nccl

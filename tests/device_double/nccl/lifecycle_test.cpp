@@ -1,0 +1,285 @@
+// Making and ending communicators that work on a device; what becomes of kernels whose peers do not
+// come.
+#include <atomic>
+
+#include "device_double/nccl/device.hpp"
+
+namespace sluice::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kCount = 5000;
+
+ncclResult_t sum(DeviceArray<int>& values, ncclComm_t comm, cudaStream_t stream) {
+  return ncclAllReduce(values.data(), values.data(), values.size(), ncclInt, ncclSum, comm, stream);
+}
+
+ncclResult_t asynchronous_error(ncclComm_t comm) {
+  ncclResult_t error = ncclInternalError;
+  EXPECT_NCCL(ncclCommGetAsyncError(comm, &error));
+  return error;
+}
+
+TEST(NcclOnDevice, QueriesTellOfTheDevice) {
+  on_ranks(2, [](int, ncclComm_t comm) {
+    int device = -1;
+    EXPECT_NCCL(ncclCommCuDevice(comm, &device));
+    EXPECT_EQ(device, 0);
+    std::uint64_t total = 0, suspend = 1;
+    EXPECT_NCCL(ncclCommMemStats(comm, ncclStatGpuMemTotal, &total));
+    EXPECT_NCCL(ncclCommMemStats(comm, ncclStatGpuMemSuspend, &suspend));
+    EXPECT_GT(total, std::uint64_t{1} << 20);
+    EXPECT_EQ(suspend, 0U);
+    ncclCommProperties_t properties{};
+    properties.size = sizeof properties;
+    properties.magic = NCCL_API_MAGIC;
+    properties.version = NCCL_VERSION_CODE;
+    EXPECT_NCCL(ncclCommQueryProperties(comm, &properties));
+    EXPECT_EQ(properties.cudaDev, 0);
+  });
+}
+
+TEST(NcclOnDevice, ADeviceOfTheListThatIsNotThereIsRefused) {
+  ncclComm_t comms[2] = {};
+  const int devices[2] = {0, 3};
+  EXPECT_NE(ncclCommInitAll(comms, 2, devices), ncclSuccess);
+  EXPECT_TRUE(says("device 3 was asked for; expected 0 to 0"));
+}
+
+TEST(NcclOnDevice, DestroyWaitsForWhatWasEnqueued) {
+  const ncclUniqueId id = new_id();
+  DeviceArray<int> values[2] = {DeviceArray<int>(kCount), DeviceArray<int>(kCount)};
+  DeviceStream streams[2];
+  on_threads(2, [&](int rank) {
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRank(&comm, 2, id, rank));
+    if (rank == 1) std::this_thread::sleep_for(milliseconds(200));
+    values[rank].fill(1);
+    EXPECT_NCCL(sum(values[rank], comm, streams[rank]));
+    if (rank == 1) {
+      EXPECT_NCCL(ncclCommFinalize(comm));
+    }
+    EXPECT_NCCL(ncclCommDestroy(comm));
+    EXPECT_EQ(values[rank].values(), std::vector<int>(kCount, 2));
+  });
+}
+
+TEST(NcclOnDevice, AbortByAnotherThreadReleasesKernels) {
+  const ncclUniqueId id = new_id();
+  on_threads(2, [&](int rank) {
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRank(&comm, 2, id, rank));
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    std::atomic<bool> waits = false;
+    if (rank == 0) {
+      EXPECT_NCCL(sum(values, comm, stream));
+      std::thread other([&] {
+        while (!waits) std::this_thread::yield();
+        std::this_thread::sleep_for(milliseconds(100));
+        EXPECT_NCCL(ncclCommAbort(comm));
+      });
+      const auto begin = Clock::now();
+      waits = true;
+      stream.wait();
+      other.join();
+      EXPECT_LT(Clock::now() - begin, seconds(5));
+    } else {
+      // It never calls: the other one's abort is its error.
+      const auto deadline = Clock::now() + seconds(20);
+      while (asynchronous_error(comm) == ncclSuccess && Clock::now() < deadline)
+        std::this_thread::sleep_for(milliseconds(5));
+      EXPECT_EQ(asynchronous_error(comm), ncclRemoteError);
+      EXPECT_EQ(sum(values, comm, stream), ncclRemoteError);
+      EXPECT_NCCL(ncclCommAbort(comm));
+    }
+  });
+}
+
+TEST(NcclOnDevice, ARankThatDoesNotComeIsAnErrorAtTheDeadline) {
+  const Variable timeout("SLUICE_TIMEOUT_MS", "8000");
+  const ncclUniqueId id = new_id();
+  std::atomic<int> done = 0;
+  on_threads(3, [&](int rank) {
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRank(&comm, 3, id, rank));
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    if (rank != 2) {
+      const auto begin = Clock::now();
+      EXPECT_NCCL(sum(values, comm, stream));
+      stream.wait();  // the kernel has left by itself
+      EXPECT_LT(Clock::now() - begin, seconds(40));
+      const ncclResult_t error = asynchronous_error(comm);
+      EXPECT_TRUE(error == ncclTimeout || error == ncclRemoteError) << error;
+      EXPECT_TRUE(says("rank 2", comm) || error == ncclRemoteError) << ncclGetLastError(comm);
+      EXPECT_EQ(sum(values, comm, stream), error);
+      ++done;
+    } else {
+      while (done < 2) std::this_thread::sleep_for(milliseconds(5));
+      EXPECT_NE(asynchronous_error(comm), ncclSuccess);
+    }
+    EXPECT_NCCL(ncclCommAbort(comm));
+  });
+}
+
+TEST(NcclOnDevice, CallsThatDoNotFitAreAnAsynchronousError) {
+  const Variable timeout("SLUICE_TIMEOUT_MS", "8000");
+  const ncclUniqueId id = new_id();
+  std::atomic<int> named = 0;
+  on_threads(2, [&](int rank) {
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRank(&comm, 2, id, rank));
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    EXPECT_NCCL(ncclAllReduce(values.data(), values.data(), kCount, ncclInt,
+                              rank == 0 ? ncclSum : ncclMax, comm, stream));
+    stream.wait();
+    EXPECT_NE(asynchronous_error(comm), ncclSuccess);
+    if (says("calls do not match", comm)) ++named;
+    EXPECT_NCCL(ncclCommAbort(comm));
+  });
+  EXPECT_GE(named, 1);
+}
+
+TEST(NcclOnDevice, SurvivorsGoOnOnTheDevice) {
+  const ncclUniqueId id = new_id();
+  std::atomic<int> made = 0;
+  on_threads(3, [&](int rank) {
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRank(&comm, 3, id, rank));
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    values.fill(1);
+    if (rank == 2) {
+      while (made < 2) std::this_thread::sleep_for(milliseconds(1));
+      EXPECT_NCCL(ncclCommAbort(comm));
+      return;
+    }
+    EXPECT_NCCL(sum(values, comm, stream));  // waits for rank 2
+    ++made;
+    stream.wait();
+    int excluded = 2;
+    ncclComm_t fewer = nullptr;
+    ASSERT_NCCL(ncclCommShrink(comm, &excluded, 1, &fewer, nullptr, NCCL_SHRINK_ABORT));
+    values.fill(3);
+    EXPECT_NCCL(sum(values, fewer, stream));
+    stream.wait();
+    EXPECT_EQ(values.values(), std::vector<int>(kCount, 6));
+    EXPECT_NCCL(ncclCommDestroy(fewer));
+    EXPECT_NCCL(ncclCommAbort(comm));
+  });
+}
+
+TEST(NcclOnDevice, PartsOfACommunicator) {
+  on_ranks(4, [](int rank, ncclComm_t comm) {
+    ncclComm_t half = nullptr;
+    ASSERT_NCCL(ncclCommSplit(comm, rank % 2, -rank, &half, nullptr));
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    values.fill(rank);
+    EXPECT_NCCL(sum(values, half, stream));
+    stream.wait();
+    EXPECT_EQ(values.values(), std::vector<int>(kCount, rank % 2 == 0 ? 2 : 4));
+    EXPECT_NCCL(ncclCommDestroy(half));
+  });
+}
+
+TEST(NcclOnDevice, NonBlockingCallsAreEnqueuedAtOnce) {
+  const ncclUniqueId id = new_id();
+  on_threads(2, [&](int rank) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    ncclComm_t comm = nullptr;
+    EXPECT_EQ(ncclCommInitRankConfig(&comm, 2, id, rank, &config), ncclInProgress);
+    EXPECT_EQ(settled(comm), ncclSuccess);
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    values.fill(1);
+    EXPECT_NCCL(sum(values, comm, stream));
+    EXPECT_NCCL(ncclGroupStart());
+    EXPECT_NCCL(sum(values, comm, stream));
+    EXPECT_NCCL(sum(values, comm, stream));
+    EXPECT_NCCL(ncclGroupEnd());
+    const ncclResult_t finalized = ncclCommFinalize(comm);
+    EXPECT_TRUE(finalized == ncclSuccess || finalized == ncclInProgress) << finalized;
+    EXPECT_EQ(settled(comm), ncclSuccess);
+    EXPECT_EQ(values.values(), std::vector<int>(kCount, 8));
+    EXPECT_NCCL(ncclCommDestroy(comm));
+  });
+}
+
+TEST(NcclOnDevice, RanksOnSeveralHostsWorkOnHostMemory) {
+  const Variable transport("SLUICE_TRANSPORT", "tcp");
+  on_ranks(2, [](int, ncclComm_t comm) {
+    int value = 1;
+    EXPECT_NCCL(ncclAllReduce(&value, &value, 1, ncclInt, ncclSum, comm, nullptr));
+    EXPECT_EQ(value, 2);
+    DeviceStream stream;
+    DeviceArray<int> values(4);
+    EXPECT_EQ(sum(values, comm, nullptr), ncclInvalidUsage);
+    EXPECT_TRUE(says("the communicator has none to work on", comm));
+    EXPECT_TRUE(says("are on 2 hosts", comm));
+    EXPECT_EQ(sum(values, comm, stream), ncclInvalidUsage);
+    ncclRedOp_t op;
+    EXPECT_EQ(ncclRedOpCreatePreMulSum(&op, values.data(), ncclInt, ncclScalarDevice, comm),
+              ncclInvalidUsage);
+  });
+}
+
+TEST(NcclOnDevice, MemoryIsTheDevicesAndCanBeRegistered) {
+  on_ranks(2, [](int rank, ncclComm_t comm) {
+    void* memory = nullptr;
+    ASSERT_NCCL(ncclMemAlloc(&memory, 4096));
+    const auto place = device::place_of(memory);
+    ASSERT_TRUE(place.ok());
+    EXPECT_EQ(place.value().kind, MemoryKind::kDevice);
+    void* handle = nullptr;
+    EXPECT_NCCL(ncclCommRegister(comm, memory, 4096, &handle));
+    ncclWindow_t window = nullptr;
+    EXPECT_NCCL(ncclCommWindowRegister(comm, memory, 4096, &window, NCCL_WIN_COLL_SYMMETRIC));
+    DeviceStream stream;
+    int* const values = static_cast<int*>(memory);
+    std::fill_n(values, 1024, rank);
+    EXPECT_NCCL(ncclAllReduce(values, values, 1024, ncclInt, ncclSum, comm, stream));
+    stream.wait();
+    EXPECT_EQ(values[1023], 1);
+    void* mine = nullptr;
+    EXPECT_NCCL(ncclWinGetUserPtr(comm, window, &mine));
+    EXPECT_EQ(mine, memory);
+    // Puts are the host's.
+    int one = 1;
+    EXPECT_EQ(ncclPutSignal(&one, 1, ncclInt, 1 - rank, window, 0, 0, 0, 0, comm, nullptr),
+              ncclInvalidUsage);
+    EXPECT_TRUE(says("window is memory of a GPU", comm));
+    EXPECT_NCCL(ncclCommWindowDeregister(comm, window));
+    EXPECT_NCCL(ncclCommDeregister(comm, handle));
+    EXPECT_NCCL(ncclMemFree(memory));
+  });
+}
+
+TEST(NcclOnDevice, SuspendedAndRevokedCommunicatorsRefuse) {
+  on_ranks(2, [](int rank, ncclComm_t comm) {
+    DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    values.fill(1);
+    EXPECT_NCCL(ncclCommSuspend(comm, NCCL_SUSPEND_MEM));
+    EXPECT_EQ(sum(values, comm, stream), ncclInvalidUsage);
+    EXPECT_NCCL(ncclCommResume(comm));
+    EXPECT_NCCL(sum(values, comm, stream));
+    stream.wait();
+    EXPECT_EQ(values[0], 2);
+    if (rank == 0) {
+      EXPECT_NCCL(sum(values, comm, stream));
+    }
+    EXPECT_NCCL(ncclCommRevoke(comm, NCCL_REVOKE_DEFAULT));
+    stream.wait();
+    EXPECT_EQ(sum(values, comm, stream), ncclInvalidUsage);
+  });
+}
+
+}  // namespace
+}  // namespace sluice::test

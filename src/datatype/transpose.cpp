@@ -8,8 +8,6 @@
 // Must follow targets.hpp.
 #include <hwy/foreach_target.h>
 
-#include <hwy/cache_control.h>
-
 #include <algorithm>
 #include <type_traits>
 
@@ -141,7 +139,7 @@ HWY_INLINE void transpose_tile(const std::byte* from, Bytes from_stride, std::by
                           columns - c);
 }
 
-inline constexpr std::int64_t kPanelLines = 4;
+inline constexpr std::int64_t kPanelLines = 8;
 
 /// Up to a line of rows of a panel.
 template <std::size_t W>
@@ -149,12 +147,6 @@ HWY_INLINE void transpose_step(const std::byte* from, Bytes from_stride, std::by
                                Bytes to_stride, std::int64_t rows_left, std::int64_t columns) {
   constexpr std::int64_t kSide = kLine / W;
   const std::int64_t rows = std::min(kSide, rows_left);
-  if (rows_left >= 2 * kSide && columns == kPanelLines * kSide) {
-    for (std::int64_t r = 0; r < kSide; ++r)
-      for (std::int64_t line = 0; line < kPanelLines; ++line)
-        hwy::Prefetch(from + (kSide + r) * from_stride + line * kLine);
-    for (std::int64_t c = 0; c < columns; ++c) hwy::Prefetch(to + c * to_stride + kLine);
-  }
   for (std::int64_t c = 0; c < columns; c += kSide)
     transpose_tile<W>(from + c * static_cast<Bytes>(W), from_stride, to + c * to_stride, to_stride,
                       rows, std::min(kSide, columns - c));
@@ -174,9 +166,8 @@ struct Transposing {
     const Bytes to_stride = kPack ? packed_stride : inner.stride;
     const std::int64_t rows = kPack ? inner.count : outer.count;
     const std::int64_t columns = kPack ? outer.count : inner.count;
-    // A panel is some lines of columns wide and all rows high: reads go some lines along each row,
-    // writes along as many rows as fit the first-level TLB. What the next step touches is fetched
-    // now, because no processor foresees this pattern.
+    // A panel is some lines of columns wide and all rows high: reads go along each row for as long
+    // as the prefetchers notice, writes go along as many rows as the first-level TLB has pages for.
     constexpr std::int64_t kSide = kLine / W;
     constexpr std::int64_t kWide = kPanelLines * kSide;
     for (std::int64_t c = 0; c < columns; c += kWide)

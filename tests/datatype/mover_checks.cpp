@@ -154,7 +154,7 @@ void check_pack(const Movers& movers, const Shape& shape, std::int64_t outer_cou
   const std::vector<std::byte> seen =
       Sides::around(Sides::packed_arena(), sides.packed(), sides.packed_bytes());
   EXPECT_TRUE(seen == image) << "packed: " << difference(seen, image);
-  EXPECT_TRUE(std::memcmp(user.data(), sides.user(), user.size()) == 0) << "packing wrote";
+  EXPECT_TRUE(std::equal(user.begin(), user.end(), sides.user())) << "packing wrote";
 }
 
 void check_unpack(const Movers& movers, const Shape& shape, std::int64_t outer_count,

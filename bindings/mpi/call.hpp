@@ -1,0 +1,109 @@
+// What all handlers share: going on to the next definition, the library's own functions, deciding,
+// counting.
+#pragma once
+
+#include <climits>
+
+#include "bindings/mpi/abi.hpp"
+#include "bindings/mpi/device.hpp"
+#include "bindings/mpi/library.hpp"
+#include "bindings/mpi/pending.hpp"
+#include "bindings/mpi/pool.hpp"
+#include "bindings/mpi/report.hpp"
+#include "bindings/mpi/types.hpp"
+
+namespace sluice::mpi {
+
+using policy::Call;
+using report::Reason;
+
+constexpr int kSuccess = 0;
+
+/// Not zero while the thread is inside a call that we have changed: what comes back to us from a
+/// tool behind us is passed on.
+extern constinit thread_local int nested;
+
+class Inside {
+ public:
+  Inside() { ++nested; }
+  ~Inside() { --nested; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
+
+/// The function's number: for counts of 64 bits the one that follows.
+template <class N>
+constexpr Function form(Function function) {
+  return sizeof(N) > sizeof(int) ? counted(function) : function;
+}
+
+template <Name kName, class... Arguments>
+int next(Function function, Arguments... arguments) {
+  return invoke(library.next[kName][index_of(function)], arguments...);
+}
+
+/// The library's own functions that the calls need.
+struct OwnCalls {
+  void* get_elements_x = own_function("PMPI_Get_elements_x");
+  void* test_cancelled = own_function("PMPI_Test_cancelled");
+  void* request_free = own_function("PMPI_Request_free");
+  void* request_get_status = own_function("PMPI_Request_get_status");
+  void* test = own_function("PMPI_Test");
+  void* initialized = own_function("PMPI_Initialized");
+  void* comm_rank = own_function("PMPI_Comm_rank");
+  void* comm_size = own_function("PMPI_Comm_size");
+  void* comm_test_inter = own_function("PMPI_Comm_test_inter");
+  void* topo_test = own_function("PMPI_Topo_test");
+  void* cartdim_get = own_function("PMPI_Cartdim_get");
+  void* cart_shift = own_function("PMPI_Cart_shift");
+  void* graph_neighbors_count = own_function("PMPI_Graph_neighbors_count");
+  void* dist_graph_neighbors_count = own_function("PMPI_Dist_graph_neighbors_count");
+};
+const OwnCalls& own_calls();
+
+/// Why a call's bytes are not in the window of its type.
+Reason why_not(const TypeInfo& type, std::uint64_t bytes);
+
+inline void note_passed(Function function, const TypeInfo& type, std::uint64_t bytes) {
+  if (report::on) [[unlikely]]
+    report::passed(function, why_not(type, bytes));
+}
+inline void note_passed(Function function, Reason reason) {
+  if (report::on) [[unlikely]]
+    report::passed(function, reason);
+}
+inline void note_accelerated(Function function, const TypeInfo& type, std::int64_t bytes) {
+  if (report::on) [[unlikely]]
+    report::accelerated(function, bytes, type.layout->mover_name());
+}
+
+/// Whether the memory that the elements are in can be reached by the host.
+inline bool of_host(const TypeInfo& type, const void* user) {
+  return !device::may_be_of_device(static_cast<const std::byte*>(user) +
+                                   type.layout->true_lower_bound());
+}
+
+/// The bytes that a completed receive brought.
+template <class A>
+std::int64_t received_bytes(const void* status) {
+  Aint bytes = 0;
+  if (invoke(own_calls().get_elements_x, status, A::byte(), &bytes) != kSuccess ||
+      bytes == A::kUndefined)
+    return 0;
+  return bytes;
+}
+
+/// Room for a status of any library.
+struct alignas(16) StatusRoom {
+  std::byte bytes[64] = {};
+};
+
+inline void unpack_received(const TypeInfo& type, const std::byte* packed, std::int64_t count,
+                            std::int64_t received, void* user) {
+  if (received >= count * type.size)
+    type.layout->unpack(packed, count, user);
+  else if (received > 0)
+    type.layout->unpack_range(packed, count, 0, received, user);
+}
+
+}  // namespace sluice::mpi

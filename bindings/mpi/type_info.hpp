@@ -1,0 +1,63 @@
+// What is known of a datatype, whatever the library.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "bindings/mpi/policy.hpp"
+#include "datatype/layout.hpp"
+
+namespace sluice::mpi {
+
+struct TypeInfo {
+  /// One of the attribute on the type, one of each pending request that will use it.
+  mutable std::atomic<std::int64_t> references{1};
+  datatype::LayoutPtr layout;  ///< null: not understood, nothing of it is accelerated
+  std::int64_t size = 0;
+  std::int64_t extent = 0;
+  policy::Window windows[policy::kCalls];
+
+  bool contiguous() const { return layout != nullptr && layout->contiguous(); }
+  const policy::Window& window(policy::Call call) const { return windows[static_cast<int>(call)]; }
+};
+
+inline void retain(const TypeInfo* type) {
+  type->references.fetch_add(1, std::memory_order_relaxed);
+}
+inline void drop(const TypeInfo* type) {
+  if (type->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete type;
+}
+
+/// Complete with windows. `layout` may be null.
+TypeInfo* make_type_info(datatype::LayoutPtr layout);
+
+/// Keeps a type from ending while a call that was given it is under way: another thread may free it
+/// meanwhile.
+class Hold {
+ public:
+  /// May be null.
+  explicit Hold(const TypeInfo* type) : type_(type) {
+    if (type_ != nullptr) retain(type_);
+  }
+  ~Hold() {
+    if (type_ != nullptr) drop(type_);
+  }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+ private:
+  const TypeInfo* type_;
+};
+
+/// Of a call's packed bytes; more than any window has where the product is beyond 64 bits.
+template <class N>
+std::uint64_t bytes_of(N count, const TypeInfo& type) {
+  if constexpr (sizeof(N) > sizeof(int)) {
+    if (count != static_cast<int>(count)) return ~std::uint64_t{0};
+  }
+  // An int times less than 2^31 (no window is open for larger types): no overflow; a negative count
+  // gives a huge number.
+  return static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(type.size);
+}
+
+}  // namespace sluice::mpi

@@ -1,0 +1,138 @@
+// One side of a collective call whose blocks have a type each. side.hpp says what the packed form
+// is.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "bindings/mpi/call.hpp"
+
+namespace sluice::mpi {
+
+/// D: of displacements, which are in bytes.
+template <class A, class N, class D>
+class TypedBlocks {
+ public:
+  using Handle = typename A::Handle;
+
+  TypedBlocks(const void* buffer, const N* counts, const D* displacements, const Handle* types,
+              int blocks)
+      : buffer_(buffer),
+        user_displacements_(displacements),
+        counts_(counts, counts + blocks),
+        displacements_(displacements, displacements + blocks),
+        types_(types, types + blocks),
+        infos_(static_cast<std::size_t>(blocks)) {}
+  ~TypedBlocks() {
+    for (const TypeInfo* info : held_) drop(info);
+  }
+  TypedBlocks(const TypedBlocks&) = delete;
+  TypedBlocks& operator=(const TypedBlocks&) = delete;
+
+  /// All blocks are packed, or none: they have one address. Only if the table wants it of all that
+  /// have gaps.
+  bool prepare(Function function) {
+    std::uint64_t all_bytes = 0;
+    const TypeInfo* one = nullptr;
+    for (std::size_t each = 0; each < infos_.size(); ++each) {
+      if (counts_[each] == 0) continue;
+      const TypeInfo& info = Types<A>::find(types_[each]);
+      infos_[each] = &info;
+      const std::uint64_t bytes = bytes_of(counts_[each], info);
+      const bool wanted = info.window(Call::kCollective).contains(bytes);
+      if (!wanted && (!info.contiguous() || bytes > INT_MAX))
+        return note_passed(function, info, bytes), false;
+      if (bytes > 0 && !of_host(info, place(each)))
+        return note_passed(function, Reason::kDevice), false;
+      if (wanted) one = &info;
+      all_bytes += bytes;
+    }
+    if (one == nullptr) return note_passed(function, Reason::kContiguous), false;
+    if (all_bytes > INT_MAX) return note_passed(function, Reason::kLarge), false;
+    if (!make_twins() || !packed_.acquire(static_cast<std::int64_t>(all_bytes)))
+      return note_passed(function, Reason::kMemory), false;
+    note_accelerated(function, *one, static_cast<std::int64_t>(all_bytes));
+    set_places();
+    is_packed_ = true;
+    return true;
+  }
+
+  /// What this rank sends itself goes type to type; nobody else knows of it. Both sides have been
+  /// asked to prepare.
+  void copy_self(TypedBlocks& to, int self) {
+    const auto me = static_cast<std::size_t>(self);
+    if (counts_[me] == 0 || to.counts_[me] == 0) return;
+    const TypeInfo& from_info = Types<A>::find(types_of_user(me));
+    const TypeInfo& to_info = Types<A>::find(to.types_of_user(me));
+    if (from_info.layout == nullptr || to_info.layout == nullptr) return;
+    const std::int64_t count = counts_[me], to_count = to.counts_[me];
+    if (bytes_of(counts_[me], from_info) != bytes_of(to.counts_[me], to_info)) return;
+    if (!of_host(from_info, place(me)) || !of_host(to_info, to.place(me))) return;
+    datatype::copy(*from_info.layout, count, place(me), *to_info.layout, to_count,
+                   const_cast<std::byte*>(to.place(me)));
+    counts_[me] = to.counts_[me] = 0;
+  }
+
+  void pack() const {
+    for (std::size_t each = 0; each < infos_.size(); ++each)
+      if (counts_[each] != 0)
+        infos_[each]->layout->pack(place(each), counts_[each],
+                                   packed_.get() + displacements_[each]);
+  }
+  /// `silent`: blocks that nothing has come for; may be shorter than there are blocks.
+  void unpack(const std::vector<bool>& silent) const {
+    for (std::size_t each = 0; each < infos_.size(); ++each)
+      if (counts_[each] != 0 && !(each < silent.size() && silent[each]))
+        infos_[each]->layout->unpack(packed_.get() + displacements_[each], counts_[each],
+                                     const_cast<std::byte*>(place(each)));
+  }
+
+  void* buffer() const { return is_packed_ ? packed_.get() : const_cast<void*>(buffer_); }
+  const N* counts() const { return counts_.data(); }
+  const D* displacements() const { return displacements_.data(); }
+  const Handle* types() const { return types_.data(); }
+
+ private:
+  const std::byte* place(std::size_t each) const {
+    return static_cast<const std::byte*>(buffer_) + user_displacements_[each];
+  }
+  Handle types_of_user(std::size_t each) const {
+    return user_types_.empty() ? types_[each] : user_types_[each];
+  }
+
+  bool make_twins() {
+    std::vector<Handle> twins = types_;
+    for (std::size_t each = 0; each < infos_.size(); ++each) {
+      const TypeInfo* const info = infos_[each];
+      twins[each] = info == nullptr || info->size == 0 ? A::byte() : Types<A>::twin(info->size);
+      if (twins[each] == A::datatype_null()) return false;
+    }
+    for (const TypeInfo* info : infos_)
+      if (info != nullptr) {
+        retain(info);
+        held_.push_back(info);
+      }
+    user_types_ = std::exchange(types_, std::move(twins));
+    return true;
+  }
+  void set_places() {
+    std::uint64_t before = 0;
+    for (std::size_t each = 0; each < infos_.size(); ++each) {
+      displacements_[each] = static_cast<D>(before);
+      if (counts_[each] != 0) before += bytes_of(counts_[each], *infos_[each]);
+    }
+  }
+
+  const void* buffer_;
+  const D* user_displacements_;
+  std::vector<N> counts_;
+  std::vector<D> displacements_;
+  std::vector<Handle> types_;
+  std::vector<Handle> user_types_;
+  std::vector<const TypeInfo*> infos_;
+  std::vector<const TypeInfo*> held_;
+  bool is_packed_ = false;
+  pool::Buffer packed_;
+};
+
+}  // namespace sluice::mpi

@@ -37,6 +37,14 @@
 #define SLUICE_HOST 1
 #endif
 
+// Whether bytes that nobody asked for may be read where they cannot fault: between two blocks that lie on the same
+// pages, say. A sanitizer would report it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLUICE_READS_BETWEEN_BLOCKS false
+#else
+#define SLUICE_READS_BETWEEN_BLOCKS true
+#endif
+
 #if defined(SLUICE_HOST)
 #include <time.h>
 
@@ -47,6 +55,8 @@
 #endif
 
 namespace sluice::port {
+
+inline constexpr bool kReadsBetweenBlocks = SLUICE_READS_BETWEEN_BLOCKS;
 
 #if defined(SLUICE_HOST)
 

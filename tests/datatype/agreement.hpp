@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "datatype/layout.hpp"
-#include "datatype/random_type.hpp"
-#include "datatype/type_map.hpp"
+#include "tests/datatype/random_type.hpp"
+#include "tests/datatype/type_map.hpp"
 
 namespace sluice::test {
 

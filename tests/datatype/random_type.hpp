@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "datatype/layout.hpp"
-#include "datatype/type_map.hpp"
+#include "tests/datatype/type_map.hpp"
 
 namespace sluice::test {
 

@@ -6,7 +6,6 @@ import platform
 
 # A call is accelerated where it is at least this much faster, so that noise does not decide.
 WORTH = 1.05
-# Cases between which a range of sizes is interpolated are of one kernel and one block, each size 16 times the one before.
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
 UNBOUNDED = None
 
@@ -42,10 +41,6 @@ def ranges(points):
     if start is not None:
         found.append([start, UNBOUNDED])
     return found
-
-
-def group_key(kernel, block):
-    return kernel, block
 
 
 def rows_of(library, measured):

@@ -118,6 +118,9 @@ datatype::LayoutPtr Types<A>::derived(Handle handle, const Envelope& envelope, i
   if (failed != 0) return nullptr;
   Contents contents;
   contents.combiner = envelope.combiner;
+  if (contents.combiner == Combiner::kStruct &&
+      invoke(own().get_extent_x, handle, &contents.lower_bound, &contents.extent) != 0)
+    return {};
   contents.olds.reserve(olds.size());
   for (std::size_t each = 0; each < olds.size(); ++each)
     contents.olds.push_back(each > 0 && A::shows_named(olds[each]) && olds[each] == olds[each - 1]

@@ -1,3 +1,4 @@
+// long: one program, each part of which is short.
 // Measures what the interposer does to one MPI library, from inside one process: its functions,
 // found through the library's handle, and the ones in front of them, in turn. Prints a line of JSON
 // for each case. Usage:

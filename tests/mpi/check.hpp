@@ -74,6 +74,11 @@ inline int worst() {
   return all == 0 ? 0 : 1;
 }
 
+/// The number in the program's argument `k`, or `otherwise`.
+inline int argument(int argc, char** argv, int k, int otherwise) {
+  return argc > k ? std::atoi(argv[k]) : otherwise;
+}
+
 /// Pseudo-random numbers that are the same everywhere: xorshift64*.
 class Random {
  public:

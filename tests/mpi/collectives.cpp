@@ -14,7 +14,7 @@ using namespace mpi_test;
 
 using Bytes = std::vector<std::byte>;
 
-int rank = 0, size = 1;
+int rank = 0, size = 1, largest_count = 12000;
 MPI_Comm comm = MPI_COMM_NULL;
 
 /// A buffer of `blocks` elements of a model, each block of it as rank k would have filled it.
@@ -239,7 +239,10 @@ void on(MPI_Comm with) {
   comm = with;
   rank = rank_in(with);
   size = size_of(with);
-  for (const int count : {3, 900, 12000}) {
+  for (const int count : {3, 50, 900, 12000}) {
+    if (count > largest_count) {
+      break;
+    }
     all_of(strided(count));
     all_of(records(count));
     all_of(scattered(count));
@@ -273,6 +276,7 @@ void between_groups() {
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  largest_count = argument(argc, argv, 1, largest_count);
   on(MPI_COMM_WORLD);
   MPI_Comm copied = MPI_COMM_NULL, part = MPI_COMM_NULL;
   must(MPI_Comm_dup(MPI_COMM_WORLD, &copied), "MPI_Comm_dup");

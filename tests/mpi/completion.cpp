@@ -16,10 +16,11 @@ using namespace mpi_test;
 
 constexpr int kMessages = 12;
 int rank = 0, peer = 1;
+int largest_count = 40000;
 
 /// Message `k` is of one of three types or of plain bytes, from 24 bytes to some hundred thousand.
 Model model_of(int k) {
-  const int count = k % 4 == 3 ? 1 : 3 + k * k * 150;
+  const int count = k % 4 == 3 ? 1 : std::min(largest_count, 3 + k * k * 150);
   switch (k % 3) {
     case 0: return strided(count);
     case 1: return records(count);
@@ -182,11 +183,11 @@ void every_completion() {
 
 /// A datatype may be freed as soon as the call that names it has returned.
 void type_freed_in_flight() {
-  const Model expected = records(5000);
+  const Model expected = records(std::min(largest_count, 5000));
   MPI_Request request = MPI_REQUEST_NULL;
   Elements buffer(expected, 1, rank == 0 ? 60 : 61);
   {
-    Model model = records(5000);
+    Model model = records(std::min(largest_count, 5000));
     must(rank == 0 ? MPI_Isend(buffer.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request)
                    : MPI_Irecv(buffer.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request),
          "start");
@@ -312,6 +313,7 @@ void sends_and_receives_together() {
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  largest_count = argument(argc, argv, 1, largest_count);
   rank = rank_in(MPI_COMM_WORLD);
   peer = 1 - rank;
   every_completion();

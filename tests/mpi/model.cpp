@@ -1,3 +1,4 @@
+// long: a maker for each of MPI's constructors, and little else.
 #include "model.hpp"
 
 #include <algorithm>

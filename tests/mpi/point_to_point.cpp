@@ -1,5 +1,6 @@
 // What sends and receives of derived types promise: every mode, wildcards, short and too long
 // messages, probes, on communicators of every kind. For two ranks or more; the first two work.
+// Usage: point_to_point [LARGEST COUNT]
 #include <mpi.h>
 
 #include <algorithm>
@@ -20,9 +21,14 @@ struct Pair {
   int peer;
 };
 
+int largest_count = 40000;
+
 std::vector<Model> models() {
   std::vector<Model> all;
-  for (const int count : {3, 700, 40000}) {
+  for (const int count : {3, 50, 700, 40000}) {
+    if (count > largest_count) {
+      break;
+    }
     all.push_back(strided(count));
     all.push_back(records(count));
     all.push_back(scattered(count));
@@ -309,6 +315,7 @@ void on_every_communicator() {
 
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
+  largest_count = argument(argc, argv, 1, largest_count);
   constexpr int kBufferBytes = 8 << 20;
   std::vector<std::byte> buffer(kBufferBytes);
   must(MPI_Buffer_attach(buffer.data(), kBufferBytes), "MPI_Buffer_attach");

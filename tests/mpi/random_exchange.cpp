@@ -1,6 +1,6 @@
 // Two ranks exchange elements of random types, sent and received as the type, as bytes or packed:
 // what arrives is what the type map says, gaps untouched, status and counts right. Either rank may
-// have the interposer, or none, or both. Usage: random_exchange [SEED [TREES]]
+// have the interposer, or none, or both. Usage: random_exchange [SEED [TREES [LARGEST MESSAGE]]]
 #include <mpi.h>
 
 #include <algorithm>
@@ -14,6 +14,7 @@ namespace {
 using namespace mpi_test;
 
 constexpr int kTag = 17;
+std::int64_t largest_bytes = 10 << 20;
 constexpr std::int64_t kLargeBytes = 200000;
 /// MPICH 4.0.2 says "truncated" when a fragment of a message ends inside an element of a pair type.
 constexpr std::int64_t kMaxBytesOfPairs = 2048;
@@ -127,7 +128,8 @@ void exchange(std::uint64_t seed) {
   if (random.one_in(5) && room > 7) {
     count = static_cast<int>(random.between(7, room));
   }
-  if (model.text.find("_int") != std::string::npos && model.size() * count > kMaxBytesOfPairs) {
+  if (model.size() * count > largest_bytes ||
+      (model.text.find("_int") != std::string::npos && model.size() * count > kMaxBytesOfPairs)) {
     return;
   }
   const auto typed = static_cast<Typed>(random.between(0, 2));
@@ -148,6 +150,7 @@ int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   const std::uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   const std::uint64_t trees = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1500;
+  largest_bytes = argument(argc, argv, 3, 10 << 20);
   if (size_of(MPI_COMM_WORLD) != 2) {
     std::fprintf(stderr, "random_exchange is for two ranks\n");
     MPI_Abort(MPI_COMM_WORLD, 1);

@@ -36,6 +36,7 @@ def parse_arguments():
     parser.add_argument("--on", default="none,all", help="which ranks get it, one run for each: none, all, or a rank's number")
     parser.add_argument("--expect", default="", help="functions that must have been accelerated where it is on all ranks")
     parser.add_argument("--policy", action="store_true", help="by its table, instead of all that can be")
+    parser.add_argument("--if-native", action="store_true", help="skip where the library itself cannot run the program")
     parser.add_argument("--same", action="store_true", help="what the runs print, but for times, is the same")
     parser.add_argument("--finds", default="", help="what each run's output must contain: a regular expression")
     parser.add_argument("--need", default="", help="a file or a module of Python (module:name) without which to skip")
@@ -122,6 +123,8 @@ def run(arguments, on):
             output += path.read_text(encoding="utf-8", errors="replace")
     if process.returncode == SKIPPED:
         skip(output.strip())
+    if process.returncode and on == "none" and arguments.if_native:
+        skip(f"without the interposer, too, exit status {process.returncode}: {errors[:300]}")
     if process.returncode:
         print(output[-3000:], errors[-6000:])
         sys.exit(f"interposer on {on}: exit status {process.returncode}: {' '.join(line)}")

@@ -18,6 +18,7 @@ endforeach()
 
 # A folder of its own: nobody takes it for NVIDIA's by accident.
 install(TARGETS nccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice-nccl)
+install(TARGETS sluice_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl.h ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl_device.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice-nccl)
 

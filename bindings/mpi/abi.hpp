@@ -39,6 +39,10 @@ struct RuntimeHandles {
 
 struct OpenMpi {
   using Handle = void*;
+  /// Whether its typed receives lose what a fragment of a message has of an element that the next
+  /// fragment ends. MPICH does, where elements do not all have the same size of at most 8 bytes:
+  /// docs/mpi.md.
+  static constexpr bool kLosesCutElements = false;
   static inline RuntimeHandles handles;
   static Handle byte() { return handles.byte; }
   static Handle datatype_null() { return handles.datatype_null; }
@@ -75,6 +79,7 @@ struct OpenMpi {
 /// MPICH, Intel MPI, MVAPICH, Cray MPICH, ParaStation: handles are numbers that say what they are.
 struct Mpich {
   using Handle = int;
+  static constexpr bool kLosesCutElements = true;
   static constexpr Handle byte() { return 0x4c00010d; }
   static constexpr Handle datatype_null() { return 0x0c000000; }
   static constexpr Handle request_null() { return 0x2c000000; }
@@ -107,6 +112,7 @@ struct Mpich {
 /// The binary interface of MPI 5: pointers, small numbers for what is predefined.
 struct Standard {
   using Handle = void*;
+  static constexpr bool kLosesCutElements = true;  // it may be MPICH
   static Handle number(std::uintptr_t value) { return reinterpret_cast<Handle>(value); }
   static Handle byte() { return number(0x247); }
   static Handle datatype_null() { return number(0x200); }

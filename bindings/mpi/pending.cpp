@@ -21,7 +21,8 @@ void Pending::unpack(std::int64_t received) {
 Pending* make_pending(Function function, const TypeInfo& type, const void* user, std::int64_t count,
                       bool receives) {
   std::byte* const memory =
-      pool::acquire(static_cast<std::int64_t>(sizeof(Pending)) + count * type.size);
+      pool::acquire(static_cast<std::int64_t>(sizeof(Pending)) + count * type.size,
+                    receives && type.always_received);
   if (memory == nullptr) return nullptr;
   auto* const pending = new (memory) Pending;
   retain(&type);

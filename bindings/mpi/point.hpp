@@ -71,8 +71,8 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kSend).contains(bytes) && info.window(Call::kReceive).contains(bytes))
-        [[unlikely]]
+    if (info.window(Call::kReceive).contains(bytes) &&
+        (info.always_received || info.window(Call::kSend).contains(bytes))) [[unlikely]]
       return replace_packed(info, buffer, count, type, to, out_tag, from, in_tag, comm, status);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);
@@ -156,7 +156,8 @@ struct Point {
   static int receive_packed(const TypeInfo& info, void* buffer, N count, Handle type, void* status,
                             From... from) {
     const bool out = no_peer(from...) || stays_out(kFunction, info, buffer);
-    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)));
+    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)),
+                              info.always_received);
     if (!packed) {
       if (!out) note_passed(kFunction, Reason::kMemory);
       return next<kName>(kFunction, buffer, count, type, from..., status);
@@ -187,7 +188,8 @@ struct Point {
     const pool::Buffer out_packed(
         out_info != nullptr ? static_cast<std::int64_t>(bytes_of(out_count, *out_info)) : -1);
     const pool::Buffer in_packed(
-        in_info != nullptr ? static_cast<std::int64_t>(bytes_of(in_count, *in_info)) : -1);
+        in_info != nullptr ? static_cast<std::int64_t>(bytes_of(in_count, *in_info)) : -1,
+        in_info != nullptr && in_info->always_received);
     const Hold hold_out(out_info), hold_in(in_info);
     StatusRoom room;
     void* const seen = in_packed && ignored<A>(status) ? &room : status;
@@ -215,7 +217,8 @@ struct Point {
                             int out_tag, int from, int in_tag, Handle comm, void* status) {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     const bool out = stays_out(kFunction, info, buffer);
-    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)));
+    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)),
+                              info.always_received);
     if (!packed) {
       if (!out) note_passed(kFunction, Reason::kMemory);
       return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);

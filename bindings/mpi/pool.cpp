@@ -46,13 +46,14 @@ thread_local AtThreadEnd at_thread_end;
 
 }  // namespace
 
-std::byte* acquire(std::int64_t bytes) {
+std::byte* acquire(std::int64_t bytes, bool must) {
   if (bytes < 0 || bytes > (std::int64_t{1} << 40)) return nullptr;
   const auto wanted = static_cast<std::uint64_t>(bytes > 0 ? bytes - 1 : 0) >> kSmallest;
   const unsigned size = kSmallest + static_cast<unsigned>(std::bit_width(wanted));
   const std::int64_t whole = std::int64_t{1} << size;
   Chunk*& first = kept.free[size - kSmallest];
-  if (in_use.fetch_add(whole, std::memory_order_relaxed) + whole > policy::buffer_limit_bytes()) {
+  if (in_use.fetch_add(whole, std::memory_order_relaxed) + whole > policy::buffer_limit_bytes() &&
+      !must) {
     in_use.fetch_sub(whole, std::memory_order_relaxed);
     return nullptr;
   }

@@ -9,14 +9,15 @@ namespace sluice::mpi::pool {
 
 /// Aligned to 64 bytes; null when more would be in use than SLUICE_MPI_BUFFER_MB allows, or there
 /// is no memory. Any thread may release what any other has acquired.
-std::byte* acquire(std::int64_t bytes);
+/// `must`: also beyond that bound.
+std::byte* acquire(std::int64_t bytes, bool must = false);
 void release(std::byte* memory);
 
 /// Released when it goes out of scope.
 class Buffer {
  public:
   Buffer() : memory_(nullptr) {}
-  explicit Buffer(std::int64_t bytes) : memory_(pool::acquire(bytes)) {}
+  explicit Buffer(std::int64_t bytes, bool must = false) : memory_(pool::acquire(bytes, must)) {}
   ~Buffer() {
     if (memory_ != nullptr) release(memory_);
   }
@@ -24,8 +25,8 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   /// Of an empty one. Whether there was memory.
-  bool acquire(std::int64_t bytes) {
-    memory_ = pool::acquire(bytes);
+  bool acquire(std::int64_t bytes, bool must) {
+    memory_ = pool::acquire(bytes, must);
     return memory_ != nullptr;
   }
   std::byte* get() const { return memory_; }

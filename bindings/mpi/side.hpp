@@ -36,7 +36,8 @@ class Side {
       return reason_ = why_not(*info_, bytes), false;
     if (!of_host(*info_, buffer_)) return reason_ = Reason::kDevice, false;
     twin_ = Types<A>::twin(info_->size);
-    if (twin_ == A::datatype_null() || !packed_.acquire(static_cast<std::int64_t>(bytes)))
+    if (twin_ == A::datatype_null() ||
+        !packed_.acquire(static_cast<std::int64_t>(bytes), info_->always_received))
       return reason_ = Reason::kMemory, false;
     retain(info_);
     held_ = true;

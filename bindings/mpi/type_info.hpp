@@ -9,15 +9,33 @@
 
 namespace sluice::mpi {
 
+/// What looking into a datatype gives.
+struct Analysed {
+  datatype::LayoutPtr layout;
+  /// Of the predefined types in it, if all are as long; 0 if there are none, kMixedElements if they
+  /// differ.
+  std::int64_t element_bytes = 0;
+};
+inline constexpr std::int64_t kMixedElements = -1;
+constexpr std::int64_t common_element(std::int64_t one, std::int64_t other) {
+  if (one == 0 || one == other) return other;
+  return other == 0 ? one : kMixedElements;
+}
+
 struct TypeInfo {
   /// One of the attribute on the type, one of each pending request that will use it.
   mutable std::atomic<std::int64_t> references{1};
   datatype::LayoutPtr layout;  ///< null: not understood, nothing of it is accelerated
   std::int64_t size = 0;
   std::int64_t extent = 0;
+  std::int64_t element_bytes = 0;
+  /// Received by us whatever the table says: the library would lose elements of what a rank sends
+  /// that has packed it.
+  bool always_received = false;
   policy::Window windows[policy::kCalls];
 
   bool contiguous() const { return layout != nullptr && layout->contiguous(); }
+  Analysed analysed() const { return {layout, element_bytes}; }
   const policy::Window& window(policy::Call call) const { return windows[static_cast<int>(call)]; }
 };
 
@@ -28,8 +46,9 @@ inline void drop(const TypeInfo* type) {
   if (type->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete type;
 }
 
-/// Complete with windows. `layout` may be null.
-TypeInfo* make_type_info(datatype::LayoutPtr layout);
+/// Complete with windows. The layout may be null. `loses_cut_elements`: the library does, see
+/// abi.hpp.
+TypeInfo* make_type_info(Analysed analysed, bool loses_cut_elements);
 
 /// Keeps a type from ending while a call that was given it is under way: another thread may free it
 /// meanwhile.

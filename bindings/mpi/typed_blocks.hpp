@@ -34,22 +34,28 @@ class TypedBlocks {
   bool prepare(Function function) {
     std::uint64_t all_bytes = 0;
     const TypeInfo* one = nullptr;
+    // Of what must be packed and what need not be the whole is.
+    bool must = false;
     for (std::size_t each = 0; each < infos_.size(); ++each) {
       if (counts_[each] == 0) continue;
-      const TypeInfo& info = Types<A>::find(types_[each]);
-      infos_[each] = &info;
+      infos_[each] = &Types<A>::find(types_[each]);
+      must = must || infos_[each]->always_received;
+    }
+    for (std::size_t each = 0; each < infos_.size(); ++each) {
+      if (counts_[each] == 0) continue;
+      const TypeInfo& info = *infos_[each];
       const std::uint64_t bytes = bytes_of(counts_[each], info);
       const bool wanted = info.window(Call::kCollective).contains(bytes);
-      if (!wanted && (!info.contiguous() || bytes > INT_MAX))
+      if (info.layout == nullptr || bytes > INT_MAX || !(wanted || must || info.contiguous()))
         return note_passed(function, info, bytes), false;
       if (bytes > 0 && !of_host(info, place(each)))
         return note_passed(function, Reason::kDevice), false;
-      if (wanted) one = &info;
+      if (wanted || (must && one == nullptr && !info.contiguous())) one = &info;
       all_bytes += bytes;
     }
     if (one == nullptr) return note_passed(function, Reason::kContiguous), false;
     if (all_bytes > INT_MAX) return note_passed(function, Reason::kLarge), false;
-    if (!make_twins() || !packed_.acquire(static_cast<std::int64_t>(all_bytes)))
+    if (!make_twins() || !packed_.acquire(static_cast<std::int64_t>(all_bytes), must))
       return note_passed(function, Reason::kMemory), false;
     note_accelerated(function, *one, static_cast<std::int64_t>(all_bytes));
     set_places();

@@ -101,7 +101,7 @@ class Types {
     return functions;
   }
   static const TypeInfo& none() {
-    static const TypeInfo* const instance = make_type_info(nullptr);
+    static const TypeInfo* const instance = make_type_info({}, false);
     return *instance;
   }
   static const TypeInfo& remember(Handle handle, std::uint64_t epoch, const TypeInfo& type) {
@@ -115,8 +115,8 @@ class Types {
   static TypeInfo* attribute(Handle handle);
   static bool make_keyval();
   static bool get_envelope(Handle handle, Envelope& envelope);
-  static datatype::LayoutPtr layout(Handle handle, int depth);
-  static datatype::LayoutPtr derived(Handle handle, const Envelope& envelope, int depth);
+  static Analysed inner(Handle handle, int depth);
+  static Analysed derived(Handle handle, const Envelope& envelope, int depth);
   static void place_numbers(const std::vector<int>& integers, std::vector<Aint> addresses,
                             std::vector<Aint> large, Contents& contents);
   static void place_darray(const std::vector<int>& integers, const std::vector<Aint>& large,

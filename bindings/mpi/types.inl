@@ -19,7 +19,7 @@ const TypeInfo& Types<A>::find_slowly(Handle handle, std::uint64_t epoch) noexce
     if (!make_keyval()) return none();
     if (const TypeInfo* const known = attribute(handle); known != nullptr)
       return remember(handle, epoch, *known);
-    TypeInfo* const made = make_type_info(derived(handle, envelope, 0));
+    TypeInfo* const made = make_type_info(derived(handle, envelope, 0), A::kLosesCutElements);
     if (invoke(own().set_attr, handle, tables().keyval, static_cast<void*>(made)) != 0) {
       drop(made);
       return none();
@@ -38,7 +38,10 @@ const TypeInfo& Types<A>::named(Handle handle) {
   Aint size = 0, lower_bound = 0, extent = 0;
   const bool asked = invoke(own().size_x, handle, &size) == 0 &&
                      invoke(own().get_extent_x, handle, &lower_bound, &extent) == 0;
-  known = make_type_info(asked && lower_bound == 0 ? layout_of_named(size, extent) : nullptr);
+  Analysed analysed;
+  if (asked && lower_bound == 0)
+    analysed = {layout_of_named(size, extent), size == extent ? size : kMixedElements};
+  known = make_type_info(std::move(analysed), A::kLosesCutElements);
   return *known;
 }
 
@@ -87,22 +90,22 @@ bool Types<A>::get_envelope(Handle handle, Envelope& envelope) {
 
 /// Of a type inside another. With the lock.
 template <class A>
-datatype::LayoutPtr Types<A>::layout(Handle handle, int depth) {
-  if (!A::may_be_type(handle)) return nullptr;
+Analysed Types<A>::inner(Handle handle, int depth) {
+  if (!A::may_be_type(handle)) return {};
   if (const auto found = tables().named.find(key_of(handle)); found != tables().named.end())
-    return found->second->layout;
+    return found->second->analysed();
   Envelope envelope;
-  if (!get_envelope(handle, envelope)) return nullptr;
-  if (envelope.combiner == Combiner::kNamed) return named(handle).layout;
+  if (!get_envelope(handle, envelope)) return {};
+  if (envelope.combiner == Combiner::kNamed) return named(handle).analysed();
   const TypeInfo* const known = attribute(handle);
-  datatype::LayoutPtr result = known != nullptr ? known->layout : derived(handle, envelope, depth);
+  Analysed result = known != nullptr ? known->analysed() : derived(handle, envelope, depth);
   invoke(own().free, &handle);  // get_contents gave a reference of its own
   return result;
 }
 
 template <class A>
-datatype::LayoutPtr Types<A>::derived(Handle handle, const Envelope& envelope, int depth) {
-  if (envelope.combiner == Combiner::kUnknown || depth > kMostNested) return nullptr;
+Analysed Types<A>::derived(Handle handle, const Envelope& envelope, int depth) {
+  if (envelope.combiner == Combiner::kUnknown || depth > kMostNested) return {};
   std::vector<int> integers(static_cast<std::size_t>(envelope.integers));
   std::vector<Aint> addresses(static_cast<std::size_t>(envelope.addresses));
   std::vector<Aint> large(static_cast<std::size_t>(envelope.large_counts));
@@ -115,19 +118,25 @@ datatype::LayoutPtr Types<A>::derived(Handle handle, const Envelope& envelope, i
           : invoke(own().get_contents, handle, static_cast<int>(envelope.integers),
                    static_cast<int>(envelope.addresses), static_cast<int>(envelope.types),
                    integers.data(), addresses.data(), olds.data());
-  if (failed != 0) return nullptr;
+  if (failed != 0) return {};
   Contents contents;
   contents.combiner = envelope.combiner;
   if (contents.combiner == Combiner::kStruct &&
       invoke(own().get_extent_x, handle, &contents.lower_bound, &contents.extent) != 0)
     return {};
   contents.olds.reserve(olds.size());
-  for (std::size_t each = 0; each < olds.size(); ++each)
-    contents.olds.push_back(each > 0 && A::shows_named(olds[each]) && olds[each] == olds[each - 1]
-                                ? contents.olds.back()
-                                : layout(olds[each], depth + 1));
+  std::int64_t element_bytes = 0;
+  for (std::size_t each = 0; each < olds.size(); ++each) {
+    if (each > 0 && A::shows_named(olds[each]) && olds[each] == olds[each - 1]) {
+      contents.olds.push_back(contents.olds.back());
+      continue;
+    }
+    Analysed old = inner(olds[each], depth + 1);
+    contents.olds.push_back(std::move(old.layout));
+    element_bytes = common_element(element_bytes, old.element_bytes);
+  }
   place_numbers(integers, std::move(addresses), std::move(large), contents);
-  return layout_of(contents);
+  return {layout_of(contents), element_bytes};
 }
 
 template <class A>

@@ -78,6 +78,30 @@ void add_block(Blocks& blocks, std::int64_t offset, std::int64_t bytes, Checked&
   blocks.push_back({offset, bytes});
 }
 
+Form from_offsets(std::vector<std::int64_t> offsets, std::int64_t block_bytes, Checked& math) {
+  Form form = block_form(offsets[0], block_bytes);
+  const std::size_t n = offsets.size();
+  const auto count = static_cast<std::int64_t>(n);
+  math.multiply(count, block_bytes);
+  form.dimensions = as_dimensions(n, [&](std::size_t i) { return offsets[i]; });
+  if (!form.dimensions.empty()) {
+    form.leaves = count;
+    return form;
+  }
+  const auto [lowest, highest] = std::minmax_element(offsets.begin(), offsets.end());
+  form.low = math.subtract(*lowest, form.offset);
+  form.high = math.add(math.subtract(*highest, form.offset), block_bytes);
+  if (math.failed()) return {};
+  form.content = Content::kIndexed;
+  form.leaf_bytes = count * block_bytes;
+  form.leaf_blocks = count;
+  for (std::int64_t& offset : offsets) offset -= form.offset;
+  const auto store = std::make_shared<Store>();
+  store->offsets = std::move(offsets);
+  form.store = store;
+  return form;
+}
+
 Form from_blocks(Blocks blocks, Checked& math) {
   if (blocks.empty() || math.failed()) return {};
   if (blocks.size() == 1) return block_form(blocks[0].offset, blocks[0].bytes);
@@ -86,6 +110,11 @@ Form from_blocks(Blocks blocks, Checked& math) {
   const std::int64_t origin = all[0].offset;
   const bool equal = std::all_of(all.begin(), all.end(),
                                  [&](const Block& block) { return block.bytes == all[0].bytes; });
+  if (equal && n > kMaxFields) {
+    std::vector<std::int64_t> offsets(n);
+    for (std::size_t i = 0; i < n; ++i) offsets[i] = all[i].offset;
+    return from_offsets(std::move(offsets), all[0].bytes, math);
+  }
   if (equal) {
     Dimensions regular = as_dimensions(n, [&](std::size_t i) { return all[i].offset; });
     if (!regular.empty()) {
@@ -101,16 +130,12 @@ Form from_blocks(Blocks blocks, Checked& math) {
   measure(form, blocks.span(), math);
   form.offset = origin;
   const auto store = std::make_shared<Store>();
-  if (n <= kMaxFields || !equal) {
-    form.content = n <= kMaxFields ? Content::kRecord : Content::kRagged;
-    store->fields = blocks.take();
-    if (n > kMaxFields)
-      store->starts = packed_starts(n, [&](std::size_t i) { return store->fields[i].bytes; });
+  store->fields = blocks.take();
+  if (n <= kMaxFields) {
+    form.content = Content::kRecord;
   } else {
-    form.content = Content::kIndexed;
-    form.block_bytes = blocks[0].bytes;
-    store->offsets.resize(n);
-    for (std::size_t i = 0; i < n; ++i) store->offsets[i] = blocks[i].offset;
+    form.content = Content::kRagged;
+    store->starts = packed_starts(n, [&](std::size_t i) { return store->fields[i].bytes; });
   }
   form.store = store;
   return form;

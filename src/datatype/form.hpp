@@ -179,5 +179,7 @@ Form index_list(const Entries& entries, const Form& old, std::int64_t extent, Ch
 /// Adds a block, to the last one where it touches it.
 void add_block(Blocks& blocks, std::int64_t offset, std::int64_t bytes, Checked& math);
 Form from_blocks(Blocks blocks, Checked& math);
+/// More than kMaxFields blocks of one size that do not touch.
+Form from_offsets(std::vector<std::int64_t> offsets, std::int64_t block_bytes, Checked& math);
 
 }  // namespace sluice::datatype

@@ -57,25 +57,33 @@ class Hull {
   std::int64_t upper_ = 0;
 };
 
+/// The bounds of an index list; fails where a length is negative.
+Layout::Bounds list_bounds(const Entries& entries, const Layout& old, Checked& math) {
+  const bool forward = old.extent() >= 0;
+  std::int64_t lowest = 0, highest = 0;  // where elements begin
+  bool any = false;
+  for (std::size_t i = 0; i < entries.displacements.size(); ++i) {
+    const std::int64_t length = entries.length_of(i);
+    if (length < 0) math.fail();
+    if (length <= 0) continue;
+    const std::int64_t first = math.multiply(entries.displacements[i], entries.scale);
+    const std::int64_t last = math.add(first, math.multiply(length - 1, old.extent()));
+    const std::int64_t low = forward ? first : last;
+    const std::int64_t high = forward ? last : first;
+    lowest = any ? std::min(lowest, low) : low;
+    highest = any ? std::max(highest, high) : high;
+    any = true;
+  }
+  Hull hull(math);
+  if (any) hull.add(old, 0, {lowest, highest});
+  return hull.bounds();
+}
+
 LayoutPtr index_layout(const Entries& entries, const LayoutPtr& old) {
   if (old == nullptr || entries.length < 0) return nullptr;
-  const std::size_t n = entries.displacements.size();
-  if (n > static_cast<std::size_t>(kMaxListEntries)) return nullptr;
-  if (!entries.lengths.empty() && entries.lengths.size() != n) return nullptr;
+  if (entries.displacements.size() > static_cast<std::size_t>(kMaxListEntries)) return nullptr;
   Checked math;
-  // The smallest and the largest displacement do where all lengths are the same; else each counts.
-  Hull hull(math);
-  std::int64_t known_length = -1;
-  Range known;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t length = entries.length_of(i);
-    if (length < 0) return nullptr;
-    if (length == 0) continue;
-    if (length != known_length) known = hull.way(length, old->extent());
-    known_length = length;
-    hull.add(*old, math.multiply(entries.displacements[i], entries.scale), known);
-  }
-  const Layout::Bounds bounds = hull.bounds();
+  const Layout::Bounds bounds = list_bounds(entries, *old, math);
   if (math.failed()) return nullptr;
   Form form = index_list(entries, old->form(), old->extent(), math);
   return make_layout(std::move(form), bounds, math);
@@ -170,6 +178,7 @@ LayoutPtr structure(std::span<const std::int64_t> block_lengths,
     blocks.reserve(n);
     for (std::size_t i = 0; i < n; ++i) {
       const Layout& old = *olds[i];
+      if (block_lengths[i] == 0 || old.size() == 0) continue;
       add_block(blocks, math.add(displacements[i], old.form().offset),
                 math.multiply(block_lengths[i], old.size()), math);
     }
@@ -179,6 +188,7 @@ LayoutPtr structure(std::span<const std::int64_t> block_lengths,
   parts.reserve(n);
   for (std::size_t i = 0; i < n; ++i) {
     Form part = repeat(olds[i]->form(), block_lengths[i], olds[i]->extent(), math);
+    if (part.empty()) continue;
     part.offset = math.add(part.offset, displacements[i]);
     parts.push_back(std::move(part));
   }

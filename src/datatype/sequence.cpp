@@ -188,6 +188,60 @@ Form at_offsets(std::vector<std::int64_t> offsets, Form part, Checked& math) {
   return from_blocks(std::move(list), math);
 }
 
+/// What there is to know of a list's lengths before anything is made of it.
+struct Lengths {
+  std::int64_t shortest = 0;  ///< of those that are not 0
+  std::int64_t longest = 0;
+  std::int64_t sum = 0;
+  std::size_t some = 0;  ///< how many are not 0
+};
+Lengths survey(const Entries& entries, Checked& math) {
+  const std::size_t n = entries.displacements.size();
+  if (entries.lengths.empty()) {
+    const std::int64_t sum = math.multiply(entries.length, static_cast<std::int64_t>(n));
+    return {entries.length, entries.length, sum, entries.length == 0 ? 0 : n};
+  }
+  Lengths lengths;
+  for (const std::int64_t length : entries.lengths) {
+    if (length == 0) continue;
+    lengths.shortest = lengths.some == 0 ? length : std::min(lengths.shortest, length);
+    lengths.longest = std::max(lengths.longest, length);
+    lengths.sum = math.add(lengths.sum, length);
+    ++lengths.some;
+  }
+  return lengths;
+}
+
+/// Blocks of `unit` bytes an element.
+Form list_of_blocks(const Entries& entries, const Lengths& lengths, std::int64_t base,
+                    std::int64_t unit, Checked& math) {
+  const std::size_t n = entries.displacements.size();
+  const auto offset_of = [&](std::size_t i) {
+    return math.add(math.multiply(entries.displacements[i], entries.scale), base);
+  };
+  if (lengths.some > kMaxFields && lengths.shortest == lengths.longest) {
+    const std::int64_t bytes = math.multiply(lengths.longest, unit);
+    std::vector<std::int64_t> offsets;
+    offsets.reserve(lengths.some);
+    bool touch = false;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (entries.length_of(i) == 0) continue;
+      const std::int64_t offset = offset_of(i);
+      touch |= !offsets.empty() && math.add(offsets.back(), bytes) == offset;
+      offsets.push_back(offset);
+    }
+    if (math.failed()) return {};
+    if (!touch) return from_offsets(std::move(offsets), bytes, math);
+  }
+  Blocks list;
+  list.reserve(lengths.some);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t length = entries.length_of(i);
+    if (length != 0) add_block(list, offset_of(i), math.multiply(length, unit), math);
+  }
+  return from_blocks(std::move(list), math);
+}
+
 }  // namespace
 
 Form sequence(std::vector<Form> parts, Checked& math) {
@@ -225,48 +279,28 @@ Form sequence(std::vector<Form> parts, Checked& math) {
 
 Form index_list(const Entries& entries, const Form& old, std::int64_t extent, Checked& math) {
   const std::size_t n = entries.displacements.size();
-  if (old.empty()) return {};
-  std::int64_t longest = 0, shortest = 0, sum = 0;  // of those that are not nothing
-  std::size_t some = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t length = entries.length_of(i);
-    if (length == 0) continue;
-    shortest = some == 0 ? length : std::min(shortest, length);
-    longest = std::max(longest, length);
-    sum = math.add(sum, length);
-    ++some;
-  }
-  const auto offset_of = [&](std::size_t i) {
-    return math.multiply(entries.displacements[i], entries.scale);
-  };
-  if (some == 0 || math.failed()) return {};
-  if (old.one_block() && (longest == 1 || old.block_bytes == extent)) {
-    Blocks list;
-    list.reserve(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      add_block(list, math.add(offset_of(i), old.offset),
-                math.multiply(entries.length_of(i), old.block_bytes), math);
-    }
-    return from_blocks(std::move(list), math);
-  }
+  const Lengths lengths = survey(entries, math);
+  if (old.empty() || lengths.some == 0 || math.failed()) return {};
+  if (old.one_block() && (lengths.longest == 1 || old.block_bytes == extent))
+    return list_of_blocks(entries, lengths, old.offset, old.block_bytes, math);
+  const bool same = lengths.shortest == lengths.longest;
   std::vector<std::int64_t> offsets, counts;
-  offsets.reserve(some);
-  if (longest != shortest) counts.reserve(some);
+  offsets.reserve(lengths.some);
+  if (!same) counts.reserve(lengths.some);
   for (std::size_t i = 0; i < n; ++i) {
     if (entries.length_of(i) == 0) continue;
-    offsets.push_back(offset_of(i));
-    if (longest != shortest) counts.push_back(entries.length_of(i));
+    offsets.push_back(math.multiply(entries.displacements[i], entries.scale));
+    if (!same) counts.push_back(entries.length_of(i));
   }
   if (math.failed()) return {};
-  if (longest == shortest)
-    return at_offsets(std::move(offsets), repeat(old, longest, extent, math), math);
-  const std::int64_t blocks = math.multiply(sum, old.blocks());
+  if (same) return at_offsets(std::move(offsets), repeat(old, lengths.longest, extent, math), math);
+  const std::int64_t blocks = math.multiply(lengths.sum, old.blocks());
   if (math.failed()) return {};
-  if (blocks > affordable_blocks(some))
+  if (blocks > affordable_blocks(lengths.some))
     return places(std::move(offsets), std::move(counts), old, extent, math);
   Blocks list;
   list.reserve(static_cast<std::size_t>(blocks));
-  for (std::size_t i = 0; i < some; ++i) {
+  for (std::size_t i = 0; i < lengths.some; ++i) {
     for (std::int64_t k = 0; k < counts[i]; ++k)
       append_blocks(old, math.add(offsets[i], math.multiply(k, extent)), list, math);
   }

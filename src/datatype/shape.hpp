@@ -1,4 +1,5 @@
-// What a kernel moves: blocks of bytes somewhere in a buffer, in the order in which they lie packed. docs/datatypes.md.
+// What a kernel moves: blocks of bytes somewhere in a buffer, in the order in which they lie
+// packed. docs/datatypes.md.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,9 @@
 
 namespace sluice::datatype {
 
-/// `count` copies of what is inside, each `stride` bytes behind the one before it. A stride may be negative, zero, or
-/// less than what is inside spans: order and places are the datatype's, nothing is sorted.
+/// `count` copies of what is inside, each `stride` bytes behind the one before it. A stride may be
+/// negative, zero, or less than what is inside spans: order and places are the datatype's, nothing
+/// is sorted.
 struct Dimension {
   std::int64_t count = 1;
   std::int64_t stride = 0;
@@ -35,10 +37,11 @@ enum class Leaf : std::uint8_t {
 /// More fields than this are a ragged list.
 inline constexpr std::size_t kMaxFields = 16;
 
-/// Blocks in packed order: for each step of dimensions[0], of dimensions[1], ..., the leaf. `offset` is that of the first
-/// leaf from the address that the user passes. There is at least one dimension, the outermost first, and no more
-/// of them than needed: two dimensions that are one are one, and bytes that touch in order are one block.
-/// Does not own what its spans show: that lives as long as the Layout that it belongs to.
+/// Blocks in packed order: for each step of dimensions[0], of dimensions[1], ..., the leaf.
+/// `offset` is that of the first leaf from the address that the user passes. There is at least one
+/// dimension, the outermost first, and no more of them than needed: two dimensions that are one are
+/// one, and bytes that touch in order are one block. Does not own what its spans show: that lives
+/// as long as the Layout that it belongs to.
 struct Shape {
   Leaf leaf = Leaf::kBlock;
   std::int64_t offset = 0;

@@ -12,7 +12,25 @@
 namespace sluice::mpi {
 namespace {
 
-TypeInfo* strided() { return make_type_info(datatype::vector(4, 1, 2, datatype::named(8))); }
+TypeInfo* strided() {
+  return make_type_info({datatype::vector(4, 1, 2, datatype::named(8)), 8}, true);
+}
+
+TEST(TypeInfo, WhereElementsMayBeCutItIsAlwaysReceivedByUs) {
+  const datatype::LayoutPtr layout = datatype::vector(4, 1, 2, datatype::named(8));
+  TypeInfo* const whole = make_type_info({layout, 8}, true);
+  TypeInfo* const mixed = make_type_info({layout, kMixedElements}, true);
+  TypeInfo* const elsewhere = make_type_info({layout, kMixedElements}, false);
+  TypeInfo* const contiguous = make_type_info({datatype::named(16), kMixedElements}, true);
+  EXPECT_FALSE(whole->always_received);
+  EXPECT_TRUE(mixed->always_received);
+  EXPECT_TRUE(mixed->window(policy::Call::kReceive).contains(0x7fffffff));
+  EXPECT_FALSE(elsewhere->always_received);
+  EXPECT_FALSE(contiguous->always_received);
+  for (TypeInfo* each : {whole, mixed, elsewhere, contiguous}) drop(each);
+  EXPECT_EQ(common_element(common_element(0, 4), 4), 4);
+  EXPECT_EQ(common_element(common_element(4, 8), 4), kMixedElements);
+}
 
 TEST(Pending, TheNewestOfAHandleIsFoundAndTheOldOneStillTaken) {
   TypeInfo* const type = strided();

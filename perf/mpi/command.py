@@ -15,7 +15,7 @@ sys.path.append(str(programs.ROOT / "perf/compare"))
 
 PARTS = ["pack", "unpack", "calls", "messages", "halo"]
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
-TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
+TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 
 
 def parse_arguments(description):
@@ -100,7 +100,7 @@ def tune_one(arguments, library):
             kernel = library.kernel_of(row["case"])
             if kernel is None:
                 continue
-            found = (kernel, block_of(row["case"]), row["bytes"])
+            found = (kernel.split()[0], block_of(row["case"]) or row["bytes"], row["bytes"])
             if part == "messages":
                 calls = tuning.best_way(row)
                 measured += [(call, *found, call in calls) for call in ("send", "receive")]

@@ -33,7 +33,8 @@ LayoutPtr of_lists(const Contents& contents) {
     case Combiner::kHindexed: return datatype::hindexed(lengths, displacements, contents.olds[0]);
     default:
       if (static_cast<std::int64_t>(contents.olds.size()) != count) return nullptr;
-      return datatype::structure(lengths, displacements, contents.olds);
+      return datatype::resized(contents.lower_bound, contents.extent,
+                               datatype::structure(lengths, displacements, contents.olds));
   }
 }
 

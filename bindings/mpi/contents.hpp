@@ -17,6 +17,10 @@ struct Contents {
   /// integers and then its addresses, which is the same order. For subarrays sizes, subsizes,
   /// starts; for distributed arrays the global sizes.
   std::vector<std::int64_t> numbers;
+  // Of structs only: MPI rounds their extent up to what their fields are aligned to, each library
+  // in its way.
+  std::int64_t lower_bound = 0;
+  std::int64_t extent = 0;
   datatype::ArrayOrder order = datatype::ArrayOrder::kC;
   // Of distributed arrays only.
   std::int64_t processes = 0;

@@ -121,6 +121,9 @@ Analysed Types<A>::derived(Handle handle, const Envelope& envelope, int depth) {
   if (failed != 0) return {};
   Contents contents;
   contents.combiner = envelope.combiner;
+  if (contents.combiner == Combiner::kStruct &&
+      invoke(own().get_extent_x, handle, &contents.lower_bound, &contents.extent) != 0)
+    return {};
   contents.olds.reserve(olds.size());
   std::int64_t element_bytes = 0;
   for (std::size_t each = 0; each < olds.size(); ++each) {

@@ -212,17 +212,32 @@ TEST(NcclOnDevice, NonBlockingCallsAreEnqueuedAtOnce) {
   });
 }
 
-TEST(NcclOnDevice, RanksOnSeveralHostsWorkOnHostMemory) {
+TEST(NcclOnDevice, RanksOnSeveralHostsHaveCollectivesAndNoMessages) {
   const Variable transport("SLUICE_TRANSPORT", "tcp");
-  on_ranks(2, [](int, ncclComm_t comm) {
+  on_ranks(2, [](int rank, ncclComm_t comm) {
     int value = 1;
     EXPECT_NCCL(ncclAllReduce(&value, &value, 1, ncclInt, ncclSum, comm, nullptr));
     EXPECT_EQ(value, 2);
     DeviceStream stream;
+    DeviceArray<int> values(kCount);
+    values.fill(rank);
+    EXPECT_NCCL(sum(values, comm, stream));
+    stream.wait();
+    EXPECT_EQ(values.values(), std::vector<int>(kCount, 1));
+    EXPECT_EQ(ncclSend(values.data(), 1, ncclInt, 1 - rank, comm, stream), ncclInvalidUsage);
+  });
+}
+
+TEST(NcclOnDevice, MoreRanksThanTheDeviceHoldsWorkOnHostMemory) {
+  on_ranks(17, [](int, ncclComm_t comm) {
+    int value = 1;
+    EXPECT_NCCL(ncclAllReduce(&value, &value, 1, ncclInt, ncclSum, comm, nullptr));
+    EXPECT_EQ(value, 17);
+    DeviceStream stream;
     DeviceArray<int> values(4);
     EXPECT_EQ(sum(values, comm, nullptr), ncclInvalidUsage);
     EXPECT_TRUE(says("the communicator has none to work on", comm));
-    EXPECT_TRUE(says("are on 2 hosts", comm));
+    EXPECT_TRUE(says("more ranks share a device", comm));
     EXPECT_EQ(sum(values, comm, stream), ncclInvalidUsage);
     ncclRedOp_t op;
     EXPECT_EQ(ncclRedOpCreatePreMulSum(&op, values.data(), ncclInt, ncclScalarDevice, comm),

@@ -127,7 +127,6 @@ TEST(NcclOnDevice, ARankThatDoesNotComeIsAnErrorAtTheDeadline) {
 }
 
 TEST(NcclOnDevice, CallsThatDoNotFitAreAnAsynchronousError) {
-  const Variable timeout("SLUICE_TIMEOUT_MS", "8000");
   const ncclUniqueId id = new_id();
   std::atomic<int> named = 0;
   on_threads(2, [&](int rank) {
@@ -277,7 +276,8 @@ TEST(NcclOnDevice, MemoryIsTheDevicesAndCanBeRegistered) {
 }
 
 TEST(NcclOnDevice, SuspendedAndRevokedCommunicatorsRefuse) {
-  on_ranks(2, [](int rank, ncclComm_t comm) {
+  std::atomic<bool> enqueued = false;
+  on_ranks(2, [&](int rank, ncclComm_t comm) {
     DeviceStream stream;
     DeviceArray<int> values(kCount);
     values.fill(1);
@@ -288,8 +288,10 @@ TEST(NcclOnDevice, SuspendedAndRevokedCommunicatorsRefuse) {
     stream.wait();
     EXPECT_EQ(values[0], 2);
     if (rank == 0) {
-      EXPECT_NCCL(sum(values, comm, stream));
+      EXPECT_NCCL(sum(values, comm, stream));  // rank 1 does not join it
+      enqueued = true;
     }
+    while (!enqueued) std::this_thread::yield();
     EXPECT_NCCL(ncclCommRevoke(comm, NCCL_REVOKE_DEFAULT));
     stream.wait();
     EXPECT_EQ(sum(values, comm, stream), ncclInvalidUsage);

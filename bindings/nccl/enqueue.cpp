@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/stream_order.hpp"
 #include "sluice/on_stream.hpp"
 
@@ -58,7 +57,7 @@ Status messages(ncclComm& comm, const std::vector<Operation>& operations,
   const Stream carrier = streams.front();
   SLUICE_TRY(comm.order.before(carrier));
   for (std::size_t i = 1; i < streams.size(); ++i) SLUICE_TRY(follow(carrier, streams[i]));
-  SLUICE_TRY(bad_usage("sends and receives are not implemented on streams"));
+  SLUICE_TRY(comm.ranks->on(carrier).exchange(transfers));
   SLUICE_TRY(comm.order.after(carrier));
   for (std::size_t i = 1; i < streams.size(); ++i) SLUICE_TRY(follow(streams[i], carrier));
   return {};

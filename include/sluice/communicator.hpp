@@ -84,12 +84,11 @@ struct Options {
   /// hosts. Must be the same on every rank. SLUICE_ENCRYPT overrides.
   bool encrypt = false;
   /// The GPU of this rank, by the number that it has in this process: then there are collectives on
-  /// its memory, too, on(). Several ranks may share one. Either all ranks have one or none; they
-  /// must be on one host. -1: none.
+  /// its memory, too, on(). Several ranks may share one. Either all ranks have one or none. Over
+  /// several hosts they go through the hosts. -1: none.
   int device = -1;
-  /// false: where the ranks cannot work on their devices together (some have none, they are on
-  /// several hosts, a device has no room), the communicator is made without, and on() says why.
-  /// Must be the same on every rank.
+  /// false: where the ranks cannot work on their devices together (some have none, a device has no
+  /// room), the communicator is made without, and on() says why. Must be the same on every rank.
   bool device_required = true;
   /// Blocks that a collective on the device runs with, at most, all ranks the least that one asks
   /// for. 0: half of what its share of the device holds, and no more than 64.

@@ -168,9 +168,6 @@ void finish(CommandLine& line, const Texts& texts) {
     if (name(each) == texts.memory) line.memory = each;
   if (line.memory != Memory::kCuda && (line.graph_calls != 0 || line.strands != 0))
     reject("--graph and --strands are for --memory cuda");
-  for (const Collective collective : line.collectives)
-    if (line.memory == Memory::kCuda && !runs_on_streams(collective))
-      reject(fmt::format("--memory cuda: {} does not run on streams", name(collective)));
   if (texts.pin >= 0) line.pin = texts.pin == 1;
   line.out_of_place = texts.in_place_only == 0;
   line.in_place = texts.out_of_place_only == 0;

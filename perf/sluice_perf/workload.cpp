@@ -146,7 +146,8 @@ void set_send_receive(Workload& work, std::size_t elems) {
   work.expected = {{0, left, 0, elems}};
 }
 
-Status exchange_with_neighbours(Communicator& communicator, const Workload& work, const void* input,
+template <class Caller>
+Status exchange_with_neighbours(Caller& caller, const Workload& work, const void* input,
                                 void* output, DataType type) {
   using Transfer = Communicator::Transfer;
   const int p = work.shape.ranks;
@@ -157,7 +158,7 @@ Status exchange_with_neighbours(Communicator& communicator, const Workload& work
   send.count = receive.count = work.count;
   send.type = receive.type = type;
   const std::array transfers{send, receive};
-  return communicator.exchange(transfers);
+  return caller.exchange(transfers);
 }
 
 }  // namespace
@@ -187,7 +188,7 @@ Workload make_workload(const Shape& shape, std::size_t elems) {
 
 namespace {
 
-/// The collectives that there are on host memory and on streams.
+/// On host memory, or on a stream.
 template <class Caller>
 Status run_either(Caller& caller, const Workload& work, const void* input, void* output,
                   DataType type, const Reduction& reduction) {
@@ -210,32 +211,24 @@ Status run_either(Caller& caller, const Workload& work, const void* input, void*
       return caller.reduce_scatter_v(input, output, work.counts, type, reduction);
     case Collective::kBarrier: return caller.barrier();
     case Collective::kAllToAllV:
-    case Collective::kSendReceive: break;
+      return caller.all_to_all_v(input, work.counts, work.displacements, output,
+                                 work.receive_counts, work.receive_displacements, type);
+    case Collective::kSendReceive:
+      return exchange_with_neighbours(caller, work, input, output, type);
   }
-  return Status(Errc::kInvalidUsage, "there is no such collective on streams");
+  return {};
 }
 
 }  // namespace
 
 Status run(Communicator& communicator, const Workload& work, const void* input, void* output,
            DataType type, const Reduction& reduction) {
-  switch (work.shape.collective) {
-    case Collective::kAllToAllV:
-      return communicator.all_to_all_v(input, work.counts, work.displacements, output,
-                                       work.receive_counts, work.receive_displacements, type);
-    case Collective::kSendReceive:
-      return exchange_with_neighbours(communicator, work, input, output, type);
-    default: return run_either(communicator, work, input, output, type, reduction);
-  }
+  return run_either(communicator, work, input, output, type, reduction);
 }
 
 Status run(const OnStream& on, const Workload& work, const void* input, void* output, DataType type,
            const Reduction& reduction) {
   return run_either(on, work, input, output, type, reduction);
-}
-
-bool runs_on_streams(Collective collective) {
-  return collective != Collective::kAllToAllV && collective != Collective::kSendReceive;
 }
 
 bool reduces(Collective collective) {

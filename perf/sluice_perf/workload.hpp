@@ -68,8 +68,6 @@ Status run(Communicator& communicator, const Workload& workload, const void* inp
 bool reduces(Collective collective);
 bool has_root(Collective collective);
 bool moves_data(Collective collective);
-/// Whether there is a call on streams.
-bool runs_on_streams(Collective collective);
 
 /// busbw = algbw * this (nccl-tests' PERFORMANCE.md).
 double bus_factor(Collective collective, int ranks);

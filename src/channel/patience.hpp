@@ -1,4 +1,4 @@
-// One long wait on the host: when to spin, yield, sleep and give up. Host only.
+// One long wait on the host: when to spin, yield, sleep and give up.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 
 namespace sluice {
 
+/// Host only.
 class Patience {
  public:
   /// Starts the deadline of a wait for `peer`.
@@ -45,5 +46,12 @@ class Patience {
   Clock::time_point start_{};
   Clock::time_point next_look_{};
 };
+
+/// Of whoever runs a schedule.
+#if defined(SLUICE_HOST)
+using OwnPatience = Patience;
+#else
+using OwnPatience = ClockPatience;
+#endif
 
 }  // namespace sluice

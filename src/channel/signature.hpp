@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/port.hpp"
+#include "sluice/types.hpp"
 
 namespace sluice {
 
@@ -21,6 +22,16 @@ SLUICE_FN constexpr std::uint64_t next_signature(std::uint64_t history, const Ca
     hash ^= hash >> 32;
   }
   return hash;
+}
+
+/// What both sides of a message must agree on besides its size: this and its type in the lowest
+/// byte. In the place of a collective's signature.
+inline constexpr std::uint64_t kMessageKind = 0x6d65737361676500;  // "message"
+SLUICE_FN constexpr std::uint64_t message_kind(DataType type) {
+  return kMessageKind | static_cast<std::uint64_t>(type);
+}
+constexpr bool is_message(std::uint64_t kind) {
+  return (kind & ~std::uint64_t{0xff}) == kMessageKind;
 }
 
 }  // namespace sluice

@@ -71,28 +71,53 @@ SLUICE_FN void record_failure(WaitState& state, WaitOutcome outcome, std::int32_
   state.failure = {outcome, peer, expected, seen};
 }
 
-/// The patient part of wait_at_least() where there is nothing to do but to look again: in a kernel.
-/// Ends with the word, the deadline or an abort; the clock and the abort words are looked at now
-/// and then. Returns as wait_patiently().
+/// A long wait where there is nothing to do but to look again: in a kernel.
+class ClockPatience {
+ public:
+  SLUICE_FN ClockPatience(WaitState& state, std::int32_t peer) : state_(state), peer_(peer) {}
+
+  /// As Patience::rest(); the clock and the abort words are looked at now and then.
+  SLUICE_FN bool rest(const std::uint64_t* word, std::uint64_t target) {
+    constexpr std::uint64_t kPollsPerClock = 64;
+    constexpr std::uint64_t kPollsWithoutRest = 1024;  // then others on the processor go first
+    if (polls_ == 0) begin_ns_ = port::now_ns();
+    if (++polls_ >= kPollsWithoutRest) port::pause();
+    if (polls_ % kPollsPerClock != 0) return true;
+    if (port::load_relaxed(&state_.failed) != 0) return false;
+    if (aborted()) {
+      record_failure(state_, WaitOutcome::kAborted, peer_, target, port::load_relaxed(word));
+      return false;
+    }
+    if (port::now_ns() - begin_ns_ < state_.timeout_ns) return true;
+    record_failure(state_, WaitOutcome::kTimeout, peer_, target, port::load_relaxed(word));
+    return false;
+  }
+  /// As Patience::progress().
+  SLUICE_FN void progress(std::int32_t peer) {
+    polls_ = 0;
+    peer_ = peer;
+  }
+
+ private:
+  SLUICE_FN bool aborted() const {
+    return port::load_relaxed(&state_.abort_word) != 0 ||
+           (state_.host_abort_word != nullptr && port::load_relaxed(state_.host_abort_word) != 0);
+  }
+
+  WaitState& state_;
+  std::int32_t peer_;
+  std::uint64_t polls_ = 0;
+  std::uint64_t begin_ns_ = 0;
+};
+
+/// The patient part of wait_at_least() in a kernel. Ends with the word, the deadline or an abort.
+/// Returns as wait_patiently().
 SLUICE_FN_APART std::uint64_t wait_by_clock(WaitState& state, const std::uint64_t* word,
                                             std::uint64_t target, std::int32_t peer) {
-  constexpr std::uint32_t kPollsPerClock = 64;
-  constexpr std::uint32_t kPollsWithoutRest = 1024;  // then others on the processor go first
-  const std::uint64_t begin = port::now_ns();
-  const auto aborted = [&] {
-    return port::load_relaxed(&state.abort_word) != 0 ||
-           (state.host_abort_word != nullptr && port::load_relaxed(state.host_abort_word) != 0);
-  };
-  for (std::uint32_t polls = 1;; ++polls) {
+  ClockPatience patience(state, peer);
+  for (;;) {
     const std::uint64_t seen = port::load_acquire(word);
-    if (seen >= target) return seen;
-    if (polls >= kPollsWithoutRest) port::pause();
-    if (polls % kPollsPerClock != 0) continue;
-    if (port::load_relaxed(&state.failed) != 0) return seen;
-    if (aborted())
-      record_failure(state, WaitOutcome::kAborted, peer, target, seen);
-    else if (port::now_ns() - begin >= state.timeout_ns)
-      record_failure(state, WaitOutcome::kTimeout, peer, target, seen);
+    if (seen >= target || !patience.rest(word, target)) return seen;
   }
 }
 

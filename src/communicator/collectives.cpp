@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "communicator/calls.hpp"
+#include "communicator/transfers.hpp"
 
 namespace sluice {
 namespace {
@@ -130,46 +131,34 @@ Status Communicator::all_to_all_v(const void* input, std::span<const std::size_t
                                   std::span<const std::size_t> receive_counts,
                                   std::span<const std::size_t> receive_displacements,
                                   DataType type) {
-  const Collective me = Collective::kAllToAllV;
-  const std::uint64_t elem_bytes = size_in_bytes(type);
-  if (elem_bytes == 0)
-    return bad_argument(*impl_, Call(me, type),
-                        fmt::format("unknown data type {}", static_cast<int>(type)));
-  SLUICE_TRY(check_list(*impl_, me, "send counts", send_counts, type));
-  SLUICE_TRY(check_list(*impl_, me, "send displacements", send_displacements, type));
-  SLUICE_TRY(check_list(*impl_, me, "receive counts", receive_counts, type));
-  SLUICE_TRY(check_list(*impl_, me, "receive displacements", receive_displacements, type));
+  const AllToAllV call{static_cast<const std::byte*>(input),
+                       send_counts,
+                       send_displacements,
+                       static_cast<std::byte*>(output),
+                       receive_counts,
+                       receive_displacements,
+                       type};
   const Impl::Turn turn(*impl_);
   SLUICE_TRY(turn.status());
-  const auto* from = static_cast<const std::byte*>(input);
-  auto* to = static_cast<std::byte*>(output);
+  SLUICE_TRY(check(*impl_, call));
+  const std::uint64_t elem_bytes = size_in_bytes(type);
   const auto own = static_cast<std::size_t>(rank());
-  if (send_counts[own] != receive_counts[own])
-    return bad_argument(*impl_, Call(me, type),
-                        fmt::format("sends {} elements to itself and receives {}", send_counts[own],
-                                    receive_counts[own]));
   std::vector<LinkTransfer> transfers;
   transfers.reserve(2 * static_cast<std::size_t>(size()));
   for (int i = 1; i < size(); ++i) {
     const int target = (rank() + i) % size(), origin = (rank() - i + size()) % size();
     const auto t = static_cast<std::size_t>(target), o = static_cast<std::size_t>(origin);
-    if ((send_counts[t] != 0 && from == nullptr) || (receive_counts[o] != 0 && to == nullptr))
-      return bad_argument(*impl_, Call(me, type), "a buffer is null");
     transfers.push_back({.peer = target,
                          .sending = true,
-                         .data = const_cast<std::byte*>(from) + send_displacements[t] * elem_bytes,
+                         .data = const_cast<std::byte*>(call.sent_to(t)),
                          .bytes = send_counts[t] * elem_bytes});
-    transfers.push_back({.peer = origin,
-                         .data = to + receive_displacements[o] * elem_bytes,
-                         .bytes = receive_counts[o] * elem_bytes});
+    transfers.push_back(
+        {.peer = origin, .data = call.received_from(o), .bytes = receive_counts[o] * elem_bytes});
   }
-  if (send_counts[own] != 0) {
-    if (from == nullptr || to == nullptr)
-      return bad_argument(*impl_, Call(me, type), "a buffer is null");
-    compute::copy(to + receive_displacements[own] * elem_bytes,
-                  from + send_displacements[own] * elem_bytes, send_counts[own] * elem_bytes);
-  }
-  return impl_->run_exchange(Call(me, type), transfers);
+  SLUICE_TRY(impl_->expect_host_memory(transfers));
+  if (send_counts[own] != 0)
+    compute::copy(call.received_from(own), call.sent_to(own), send_counts[own] * elem_bytes);
+  return impl_->run_exchange(Call(Collective::kAllToAllV, type), transfers);
 }
 
 }  // namespace sluice

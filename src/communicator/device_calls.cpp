@@ -15,9 +15,27 @@ Status Communicator::Impl::run_on(Stream stream, const Call& call, const Reducti
   return {};
 }
 
+Status Communicator::Impl::exchange_on(Stream stream, std::span<const ListedTransfer> transfers,
+                                       const ExchangeCall& call) {
+  for (const ListedTransfer& transfer : transfers)
+    if (transfer.bytes != 0)
+      SLUICE_TRY(device_->expect_reached(transfer.data,
+                                         transfer.sending ? "what is sent" : "where to receive"));
+  last_algorithm_ = "exchange";
+  return device_->exchange(transfers, call, stream);
+}
+
 Status Communicator::Impl::expect_host_memory(const Call& call) const {
   SLUICE_TRY(device_->expect_host(call.input, "input"));
   return device_->expect_host(call.output, "output");
+}
+
+Status Communicator::Impl::expect_host_memory(std::span<const LinkTransfer> transfers) const {
+  if (device_ == nullptr) return {};
+  for (const LinkTransfer& transfer : transfers)
+    SLUICE_TRY(device_->expect_host(transfer.data,
+                                    transfer.sending ? "what is sent" : "where to receive"));
+  return {};
 }
 
 void Communicator::Impl::take_device_failure() {
@@ -29,6 +47,10 @@ void Communicator::Impl::take_device_failure() {
   Status ended;
   if (DevicePart::is_mismatch(*failure))
     ended = end(Errc::kInvalidUsage, "calls do not match", text);
+  else if (outcome == WaitOutcome::kUnreachable)
+    ended = end(Errc::kRemoteError, "a peer's memory is gone", text);
+  else if (outcome == WaitOutcome::kWrongSize)
+    ended = end(Errc::kInvalidUsage, "message of another size", text);
   else if (outcome == WaitOutcome::kTimeout)
     ended = end(Errc::kTimeout, "a peer did not come in time", text);
   else if (outcome == WaitOutcome::kMismatch)

@@ -10,8 +10,6 @@
 namespace sluice {
 namespace {
 
-/// A strand has so much to do at the least: less is done before the others have begun.
-constexpr std::uint64_t kBytesOfStrand = 16 * 1024;
 /// Up to so many bytes few threads are quicker, because their barriers are.
 constexpr std::uint64_t kBytesOfFew = 2 * 1024;
 constexpr unsigned kFewThreads = 128;
@@ -22,6 +20,13 @@ bool reduces(Collective collective) {
 }
 
 std::uint64_t whole_bytes(const Call& call) { return std::max(call.bytes(), call.blocks.total()); }
+
+/// Of what was no operation in the order of collectives.
+std::string message_text(const StrandFailure& failure) {
+  const auto collective = static_cast<Collective>(failure.own.call & 0xff);
+  return collective == Collective::kSendReceive ? std::string("a message")
+                                                : fmt::format("a part of {}", name(collective));
+}
 
 kernels::BlockLists lists_of(const BlockLengths& lengths) {
   kernels::BlockLists lists;
@@ -47,9 +52,48 @@ Result<std::string_view> DevicePart::run(const Call& call, const Reduction& redu
     return fail(Errc::kInvalidUsage, "too many ranks",
                 fmt::format("rank {}, {}: expected at most {} ranks on devices, found {}", rank_,
                             name(call.collective), kernels::kMostListed, lengths.counts.size()));
+  if (proxy_ != nullptr) return ask_proxy(call, reduction, lengths, stream);
   if (reduces(call.collective) && call.op == ReduceOp::kPreMulSum)
     return run_scaled(call, reduction, lengths, stream);
-  return enqueue(call, direct_ ? BufferAccess::kBuffers : BufferAccess::kNone, lengths, stream);
+  return enqueue(call, reached(call), lengths, stream);
+}
+
+/// Between processes: the buffers in registered memory, on all ranks that have them. Whether the
+/// others' are, nobody has asked them: who calls otherwise does not call the same.
+DevicePart::Reached DevicePart::reached(const Call& call) const {
+  if (direct_) return {.access = BufferAccess::kBuffers};
+  if (regions_.empty()) return {};
+  const RegionPlace input = place_in_regions(call.input, call.input_bytes(rank_));
+  const RegionPlace output = place_in_regions(call.output, call.output_bytes(rank_));
+  if (input.region == 0 || output.region == 0) return {};
+  return {BufferAccess::kBuffers, input, output};
+}
+
+Result<std::string_view> DevicePart::ask_proxy(const Call& call, const Reduction& reduction,
+                                               const BlockLengths& lengths, Stream stream) {
+  ProxiedCall asked{.arguments = call,
+                    .shape = shape_of(call.collective),
+                    .what = {call.collective, call.type, call.op, call.root, reduction.scale,
+                             reduction.integer_scale},
+                    .record = record_of(call),
+                    .rank = rank_,
+                    .ranks = ranks_,
+                    .is_listed = kernels::is_listed(call.collective),
+                    .has_input = call.has_input(rank_),
+                    .has_output = call.has_output(rank_)};
+  asked.parts = parts_of_call(call, asked.shape, static_cast<std::uint64_t>(ranks_));
+  kernels::BlockLists lists;
+  if (asked.is_listed) lists = lists_of(lengths);
+  auto* strand = reinterpret_cast<Strand*>(memory_.get());
+  ProxyPlaces places = proxy_->places();
+  void* arguments[] = {&strand, &places, &asked, &lists};
+  SLUICE_TRY(device::launch(kernels::proxied(), 1, kernels::kThreads, arguments, stream));
+  return std::string_view("proxied");
+}
+
+void DevicePart::abort() {
+  port::store_release(&pinned().abort_word, 1);
+  if (proxy_ != nullptr) proxy_->abort();
 }
 
 /// The inputs are scaled first: into the output where it can hold them, else into memory that
@@ -66,7 +110,7 @@ Result<std::string_view> DevicePart::run_scaled(Call call, const Reduction& redu
   call.input = scaled;
   std::string_view algorithm;
   if (status.ok()) {
-    auto ran = enqueue(call, BufferAccess::kNone, lengths, stream);
+    auto ran = enqueue(call, {}, lengths, stream);
     status = ran.status();
     if (ran.ok()) algorithm = ran.value();
   }
@@ -87,9 +131,9 @@ Status DevicePart::scale(std::byte* destination, const Call& call, std::uint64_t
   return device::launch(kernels::scale(), strands_for(bytes), kernels::kThreads, arguments, stream);
 }
 
-Result<std::string_view> DevicePart::enqueue(const Call& call, BufferAccess access,
+Result<std::string_view> DevicePart::enqueue(const Call& call, const Reached& reached,
                                              const BlockLengths& lengths, Stream stream) {
-  const HostEntry& entry = selection_.choose(call.collective, call.message_bytes(), access);
+  const HostEntry& entry = selection_.choose(call.collective, call.message_bytes(), reached.access);
   const auto line = static_cast<std::size_t>(&entry - host_catalogue().data());
   const std::uint64_t bytes = whole_bytes(call);
   const unsigned blocks = strands_for(bytes);
@@ -104,7 +148,13 @@ Result<std::string_view> DevicePart::enqueue(const Call& call, BufferAccess acce
                       .words = words_of(call),
                       .record = record_of(call),
                       .strands = static_cast<std::int32_t>(blocks),
-                      .shows_buffers = entry.needs >= Needs::kReach};
+                      .shows_buffers = entry.needs >= Needs::kReach,
+                      .input_place = reached.input,
+                      .output_place = reached.output};
+  if (reached.input.region != 0) {
+    launched.words.words[0] |= kInRegisteredMemory;
+    launched.record |= kInRegisteredMemory;
+  }
   kernels::BlockLists lists;
   if (kernels::is_listed(call.collective)) lists = lists_of(lengths);
   void* arguments[] = {&strands, &math, &launched, &lists};
@@ -112,6 +162,48 @@ Result<std::string_view> DevicePart::enqueue(const Call& call, BufferAccess acce
                             bytes <= kBytesOfFew ? kFewThreads : kernels::kThreads, arguments,
                             stream));
   return entry.name;
+}
+
+Status DevicePart::exchange(std::span<const ListedTransfer> transfers, ExchangeCall call,
+                            Stream stream) {
+  const device::Using device(device_);
+  SLUICE_TRY(device.status());
+  if (proxy_ != nullptr)
+    return fail(Errc::kInvalidUsage, "messages on streams between hosts",
+                fmt::format("rank {}: messages and all_to_all_v on a stream are for ranks of one "
+                            "host; expected a call on host memory",
+                            rank_));
+  if (transfers.size() > kMostTransfers)
+    return fail(
+        Errc::kInvalidUsage, "too many transfers",
+        fmt::format("rank {}: expected at most {} transfers in a call on a stream, found {}", rank_,
+                    kMostTransfers, transfers.size()));
+  if (transfers.empty()) return {};
+  std::uint64_t largest = 0, all = 0;
+  for (const ListedTransfer& transfer : transfers) {
+    largest = std::max(largest, transfer.bytes);
+    all += transfer.bytes;
+  }
+  const auto blocks = static_cast<unsigned>(parts_of_message(largest, shape_.strands));
+  const unsigned threads = all <= kBytesOfFew ? kFewThreads : kernels::kThreads;
+  call.count = static_cast<std::uint32_t>(transfers.size());
+
+  auto* strands = reinterpret_cast<Strand*>(memory_.get());
+  ExchangeLaunch launch{.call = call, .strands = 1, .lists = true};
+  void* arguments[] = {&strands, &launch};
+  const bool few = transfers.size() <= kTransfersOfLaunch;
+  for (std::size_t first = 0; first < transfers.size(); first += kTransfersOfLaunch) {
+    const auto part = transfers.subspan(
+        first, std::min<std::size_t>(transfers.size() - first, kTransfersOfLaunch));
+    std::copy(part.begin(), part.end(), launch.transfers);
+    launch.first = static_cast<std::uint32_t>(first);
+    launch.count = static_cast<std::uint32_t>(part.size());
+    if (!few) SLUICE_TRY(device::launch(kernels::exchange(), 1, kFewThreads, arguments, stream));
+  }
+  launch.lists = false;
+  launch.strands = blocks;
+  if (!few) launch.count = 0;  // they are listed
+  return device::launch(kernels::exchange(), blocks, threads, arguments, stream);
 }
 
 Status DevicePart::expect_reached(const void* memory, const char* what) {
@@ -150,13 +242,25 @@ const StrandFailure* DevicePart::failure() const {
 }
 
 std::string DevicePart::text_of(const StrandFailure& failure) const {
-  const std::string me = fmt::format("rank {} of {} on device {}, {}", rank_, shape_.ranks, device_,
-                                     describe(failure.own));
+  const bool is_operation = failure.epoch != 0;
+  const std::string me = fmt::format("rank {} of {} on device {}, {}", rank_, ranks_, device_,
+                                     is_operation ? describe(failure.own) : message_text(failure));
   const int peer = failure.why.peer;
+  if (failure.why.outcome == WaitOutcome::kUnreachable)
+    return fmt::format("{}: rank {} uses registered memory {}, which is not there any more", me,
+                       peer, failure.why.seen);
+  if (failure.why.outcome == WaitOutcome::kWrongSize)
+    return fmt::format("{}: expected {} bytes from rank {}, found {}", me, failure.why.expected,
+                       peer, failure.why.seen);
+  if (failure.why.outcome == WaitOutcome::kMismatch &&
+      (is_message(failure.why.expected) || is_message(failure.why.seen)))
+    return fmt::format("{}: expected {} from rank {}, found {}", me,
+                       kind_text(failure.why.expected), peer, kind_text(failure.why.seen));
   if (is_mismatch(failure))
     return fmt::format("calls do not match: rank {} called {}, rank {} called {}", rank_,
                        describe(failure.own), peer, describe(failure.theirs));
   const auto whereabouts = [&]() -> std::string {
+    if (!is_operation) return "has not done its part";
     if (failure.peer_started == 0) return "has not called a collective on a device yet";
     if (failure.peer_started >= kOut) return "has met an error";
     if (failure.theirs.epoch == 0) return "is elsewhere";
@@ -168,6 +272,9 @@ std::string DevicePart::text_of(const StrandFailure& failure) const {
 }
 
 bool DevicePart::is_mismatch(const StrandFailure& failure) {
+  if (failure.why.outcome == WaitOutcome::kMismatch &&
+      (is_message(failure.why.expected) || is_message(failure.why.seen)))
+    return true;
   return failure.why.outcome != WaitOutcome::kAborted && failure.theirs.epoch != 0 &&
          failure.own.epoch == failure.theirs.epoch &&
          failure.own.signature != failure.theirs.signature;

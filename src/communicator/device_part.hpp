@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,10 +15,13 @@
 
 #include "base/deadline.hpp"
 #include "bootstrap/bootstrap.hpp"
+#include "communicator/device_proxy.hpp"
 #include "communicator/operation.hpp"
+#include "communicator/peer_memory.hpp"
 #include "device/device.hpp"
 #include "device/store.hpp"
 #include "plan/selection.hpp"
+#include "plan/strand_exchange.hpp"
 #include "plan/strand_memory.hpp"
 #include "sluice/communicator.hpp"
 #include "sluice/device.hpp"
@@ -31,8 +35,11 @@ struct DeviceJob {
   int device;   // of this process
   int strands;  // at most; 0: as many as fit, and leave room
   std::chrono::nanoseconds timeout;
-  std::string algorithm;           // as Options::algorithm
-  std::vector<bool> same_process;  // by rank
+  std::string algorithm;                   // as Options::algorithm
+  std::span<const PeerProcess> processes;  // by rank
+  transport::Shm* shm;                     // null where all ranks are threads of one process
+  /// Where ranks are on several hosts: what does the host's part. Collective.
+  std::function<Result<std::unique_ptr<DeviceProxy>>()> make_proxy;
 };
 
 /// The lengths of a v-form's blocks.
@@ -51,10 +58,26 @@ class DevicePart {
   Result<std::string_view> run(const Call& call, const Reduction& reduction,
                                const BlockLengths& lengths, Stream stream);
 
+  /// Enqueues messages that have been checked.
+  Status exchange(std::span<const ListedTransfer> transfers, ExchangeCall call, Stream stream);
+
   /// Whether kernels of this rank can use what `memory` points to, as `what` of a call.
   Status expect_reached(const void* memory, const char* what);
   /// Whether the host can.
   Status expect_host(const void* memory, const char* what) const;
+
+  /// Memory of all ranks that each has registered; device_regions.cpp.
+  struct Region {
+    std::byte* base = nullptr;  // of this rank's; null: none has this number
+    std::uint64_t bytes = 0;
+    std::vector<std::shared_ptr<void>> mappings;  // of other processes'
+  };
+  /// The number that the next one gets, from 0; kInvalidUsage when there are as many as can be.
+  Result<std::uint64_t> next_region() const;
+  /// The number of the one that begins at `base`; kInvalidArgument: there is none.
+  Result<std::uint64_t> region_at(const void* base) const;
+  /// From now on kernels find the ranks' memory of that number at `bases`.
+  Status set_region(std::uint64_t number, Region region, std::span<std::byte* const> bases);
 
   /// Why a kernel of this rank ended early; null: none has. Any thread.
   const StrandFailure* failure() const;
@@ -65,11 +88,13 @@ class DevicePart {
   static bool is_mismatch(const StrandFailure& failure);
 
   /// Ends the waits of kernels in flight, and of all later ones. Any thread.
-  void abort() { port::store_release(&pinned().abort_word, 1); }
+  void abort();
 
   int device() const { return device_; }
   /// Memory that it has on the device.
   std::uint64_t device_bytes() const { return shape_.segments_bytes() + shape_.bytes(); }
+  /// Whether kernels of every rank reach the memory of every rank's device.
+  bool reaches_peers() const { return reaches_peers_; }
   int strands() const { return static_cast<int>(shape_.strands); }
 
  private:
@@ -85,19 +110,32 @@ class DevicePart {
 
   Result<std::string_view> run_scaled(Call call, const Reduction& reduction,
                                       const BlockLengths& lengths, Stream stream);
-  Result<std::string_view> enqueue(const Call& call, BufferAccess access,
+  /// What of the call's buffers all ranks' kernels reach, and how.
+  struct Reached {
+    BufferAccess access = BufferAccess::kNone;
+    RegionPlace input{}, output{};
+  };
+  Reached reached(const Call& call) const;
+  Result<std::string_view> enqueue(const Call& call, const Reached& reached,
                                    const BlockLengths& lengths, Stream stream);
+  Result<std::string_view> ask_proxy(const Call& call, const Reduction& reduction,
+                                     const BlockLengths& lengths, Stream stream);
   Status scale(std::byte* destination, const Call& call, std::uint64_t bytes,
                const Reduction& reduction, Stream stream) const;
   unsigned strands_for(std::uint64_t bytes) const;
+  RegionPlace place_in_regions(const std::byte* buffer, std::uint64_t bytes) const;
 
   int device_ = 0;
   int rank_ = 0;
+  int ranks_ = 1;
   StrandMemory shape_;
   device::Facts facts_;
   device::Store::Memory segments_, memory_, pinned_;
   std::vector<std::shared_ptr<std::byte>> peers_segments_;  // by rank
+  bool reaches_peers_ = true;
   bool direct_ = false;  // every rank's kernels reach every rank's buffers
+  std::vector<Region> regions_;
+  std::unique_ptr<DeviceProxy> proxy_;  // where ranks are on several hosts: of all calls
   Selection selection_;
   std::array<const void*, 64> known_{};  // pointers that expect_reached() has found good
 };

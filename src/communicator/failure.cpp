@@ -14,11 +14,6 @@
 namespace sluice {
 namespace {
 
-std::string kind_text(std::uint64_t kind) {
-  return is_message(kind) ? fmt::format("a message of {}", name(static_cast<DataType>(kind & 0xff)))
-                          : "a part of a collective";
-}
-
 /// Gives news that is under way half a second.
 void await_abort(const WaitState& waits) {
   for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));

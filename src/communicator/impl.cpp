@@ -27,6 +27,7 @@ Communicator::Impl::Impl() = default;
 
 Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
+  device_.reset();  // its proxy may be telling this of an error
   if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
   // Who still waits for this rank learns that it will not come (contradicts()).
   if (fabric_.is_set_up()) leave(kLeft);
@@ -63,7 +64,8 @@ void Communicator::Impl::drive(std::span<LinkTransfer> transfers) {
   // A full barrier between this and the look at is_out() before a fetch; pairs with
   // leave_operation().
   exchanging.fetch_add(1);
-  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size());
+  LinkStep step;
+  sluice::exchange(HostThread{}, fabric_, transfers.data(), transfers.size(), step);
   exchanging.fetch_add(1, std::memory_order_release);
 }
 

@@ -29,6 +29,8 @@ namespace sluice {
 
 class DevicePart;
 struct BlockLengths;
+struct ListedTransfer;
+struct ExchangeCall;
 
 class Communicator::Impl {
  public:
@@ -56,12 +58,19 @@ class Communicator::Impl {
   /// Enqueues a collective on a stream. The call has been checked, and there is a device part.
   Status run_on(Stream stream, const Call& call, const Reduction& reduction,
                 const BlockLengths& lengths);
+  /// Enqueues messages. They have been checked, and there is a device part.
+  Status exchange_on(Stream stream, std::span<const ListedTransfer> transfers,
+                     const ExchangeCall& call);
   /// null: there is no device.
   DevicePart* device() const { return device_.get(); }
   /// Why there is no device, as part of a sentence.
   const std::string& why_no_device() const { return why_no_device_; }
   /// Where there is a device part: that the host can read and write the call's buffers.
   Status expect_host_memory(const Call& call) const;
+  Status expect_host_memory(std::span<const LinkTransfer> transfers) const;
+  /// Shows device memory to the other ranks' kernels, and takes it back: device_regions.cpp.
+  Status register_device_memory(void* memory, std::uint64_t bytes);
+  Status withdraw_device_memory(void* memory);
   /// Makes what a kernel has reported the communicator's error.
   void take_device_failure();
 

@@ -1,74 +1,26 @@
 // The public point-to-point calls.
-#include <fmt/format.h>
-
-#include <deque>
+#include <algorithm>
 
 #include "base/error.hpp"
 #include "communicator/impl.hpp"
+#include "communicator/transfers.hpp"
 
 namespace sluice {
-namespace {
 
 using Transfer = Communicator::Transfer;
-
-constexpr std::uint64_t message_kind(DataType type) {
-  return kMessageKind | static_cast<std::uint64_t>(type);
-}
-
-Status bad_transfer(int rank, std::size_t index, const std::string& text) {
-  return fail(Errc::kInvalidArgument, "invalid argument",
-              fmt::format("rank {}, transfer {}: {}", rank, index, text));
-}
-
-Status check(const Communicator::Impl& impl, const Transfer& transfer, std::size_t index) {
-  const std::uint64_t elem_bytes = size_in_bytes(transfer.type);
-  const bool sends = transfer.direction == Transfer::Direction::kSend;
-  if (elem_bytes == 0)
-    return bad_transfer(impl.rank(), index,
-                        fmt::format("unknown data type {}", static_cast<int>(transfer.type)));
-  if (transfer.peer < 0 || transfer.peer >= impl.size())
-    return bad_transfer(impl.rank(), index,
-                        fmt::format("peer {} is not a rank of {}", transfer.peer, impl.size()));
-  if (transfer.count > (std::uint64_t{1} << 62) / elem_bytes)
-    return bad_transfer(impl.rank(), index, fmt::format("count {} is too large", transfer.count));
-  if (transfer.count != 0 && (sends ? transfer.source == nullptr : transfer.destination == nullptr))
-    return bad_transfer(impl.rank(), index, "the buffer is null");
-  return {};
-}
-
-/// Pairs the sends of a rank to itself with its receives from itself, in order.
-Status move_own(int rank, std::span<const Transfer> transfers) {
-  std::deque<const Transfer*> sends, receives;
-  for (const Transfer& transfer : transfers)
-    if (transfer.peer == rank)
-      (transfer.direction == Transfer::Direction::kSend ? sends : receives).push_back(&transfer);
-  if (sends.size() != receives.size())
-    return fail(Errc::kInvalidUsage, "unpaired message to oneself",
-                fmt::format("rank {}: {} sends to itself and {} receives from itself", rank,
-                            sends.size(), receives.size()));
-  for (; !sends.empty(); sends.pop_front(), receives.pop_front()) {
-    const Transfer &from = *sends.front(), &to = *receives.front();
-    if (from.count != to.count || from.type != to.type)
-      return fail(Errc::kInvalidUsage, "message of another size",
-                  fmt::format("rank {} sends itself {} {} and receives {} {}", rank, from.count,
-                              name(from.type), to.count, name(to.type)));
-    if (from.count != 0)
-      compute::copy(to.destination, from.source, from.count * size_in_bytes(from.type));
-  }
-  return {};
-}
-
-}  // namespace
 
 Status Communicator::exchange(std::span<const Transfer> transfers) {
   const Impl::Turn turn(*impl_);
   SLUICE_TRY(turn.status());
-  bool own = false;
-  for (std::size_t i = 0; i < transfers.size(); ++i) {
-    SLUICE_TRY(check(*impl_, transfers[i], i));
-    own |= transfers[i].peer == rank();
+  SLUICE_TRY(check_transfers(*impl_, transfers));
+  const bool own = std::any_of(transfers.begin(), transfers.end(),
+                               [&](const Transfer& transfer) { return transfer.peer == rank(); });
+  if (own) {
+    SLUICE_TRY_ASSIGN(const auto pairs, own_messages(rank(), transfers));
+    for (const auto& [from, to] : pairs)
+      if (from->count != 0)
+        compute::copy(to->destination, from->source, from->count * size_in_bytes(from->type));
   }
-  if (own) SLUICE_TRY(move_own(rank(), transfers));
   constexpr std::size_t kFew = 8;
   LinkTransfer few[kFew];
   std::vector<LinkTransfer> many;
@@ -89,6 +41,7 @@ Status Communicator::exchange(std::span<const Transfer> transfers) {
                      .bytes = transfer.count * size_in_bytes(transfer.type),
                      .kind = message_kind(transfer.type)};
   }
+  SLUICE_TRY(impl_->expect_host_memory({list, count}));
   return impl_->exchange({list, count});
 }
 

@@ -8,6 +8,11 @@ std::string label(const OperationRecord& record) {
   return fmt::format("{} #{}", name(static_cast<Collective>(record.call & 0xff)), record.epoch);
 }
 
+std::string kind_text(std::uint64_t kind) {
+  return is_message(kind) ? fmt::format("a message of {}", name(static_cast<DataType>(kind & 0xff)))
+                          : "a part of a collective";
+}
+
 std::string describe(const OperationRecord& record) {
   const auto collective = static_cast<Collective>(record.call & 0xff);
   const auto type = static_cast<DataType>(record.call >> 8 & 0xff);
@@ -25,6 +30,7 @@ std::string describe(const OperationRecord& record) {
     case Collective::kScatter: details += fmt::format(", root {}", record.root); break;
     default: break;
   }
+  if ((record.call & kInRegisteredMemory) != 0) details += ", in registered memory";
   return details.empty() ? label(record) : fmt::format("{} ({})", label(record), details);
 }
 

@@ -73,12 +73,9 @@ inline std::uint64_t signature_of(const Call& call, std::uint64_t history) {
   return next_signature(history, words_of(call));
 }
 
-/// What both sides of a message must agree on besides its size: this and its type in the lowest
-/// byte. In the place of a collective's signature.
-inline constexpr std::uint64_t kMessageKind = 0x6d65737361676500;  // "message"
-constexpr bool is_message(std::uint64_t kind) {
-  return (kind & ~std::uint64_t{0xff}) == kMessageKind;
-}
+/// Of a signature's first word and of OperationRecord::call: the buffers lie in registered memory
+/// of a device.
+inline constexpr std::uint64_t kInRegisteredMemory = 1 << 24;
 
 /// OperationRecord::call.
 inline std::uint64_t record_of(const Call& call) {
@@ -98,6 +95,9 @@ inline void note(const Call& call, std::uint64_t epoch, OperationRecord& record)
 
 /// "all_reduce #12".
 std::string label(const OperationRecord& record);
+
+/// What is sent with this kind: "a message of float".
+std::string kind_text(std::uint64_t kind);
 
 /// "all_reduce #12 (count 1024, float, sum)".
 std::string describe(const OperationRecord& record);

@@ -9,6 +9,7 @@
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "bootstrap/unique_id_format.hpp"
 #include "communicator/device_part.hpp"
 #include "communicator/setup_blobs.hpp"
 #include "memory/registry.hpp"
@@ -317,21 +318,43 @@ Status Setup::try_device_part() {
     if (hello(r).device < 0)
       return fail(Errc::kInvalidUsage, "no device",
                   fmt::format("rank {}: rank {} has no device", rank(), r));
-  if (spread())
-    return fail(Errc::kInvalidUsage, "devices on several hosts",
-                fmt::format("rank {}: the {} ranks are on {} hosts; expected one, where they have "
-                            "devices",
-                            rank(), size(), impl_.hosts_.hosts()));
-  std::vector<bool> same_process;
-  for (const PeerProcess& each : impl_.processes_) same_process.push_back(each.same_process);
-  SLUICE_TRY_ASSIGN(impl_.device_, DevicePart::make({.bootstrap = *impl_.bootstrap_,
-                                                     .deadline = deadline_,
-                                                     .device = impl_.options_.device,
-                                                     .strands = impl_.options_.strands,
-                                                     .timeout = impl_.options_.timeout,
-                                                     .algorithm = impl_.options_.algorithm,
-                                                     .same_process = std::move(same_process)}));
+  DeviceJob job{.bootstrap = *impl_.bootstrap_,
+                .deadline = deadline_,
+                .device = impl_.options_.device,
+                .strands = impl_.options_.strands,
+                .timeout = impl_.options_.timeout,
+                .algorithm = impl_.options_.algorithm,
+                .processes = impl_.processes_,
+                .shm = std::get_if<transport::Shm>(&impl_.transport_),
+                .make_proxy = {}};
+  if (spread()) job.make_proxy = [this] { return make_device_proxy(); };
+  SLUICE_TRY_ASSIGN(impl_.device_, DevicePart::make(job));
   return {};
+}
+
+/// With a communicator of its own: the calls on host memory are an order of their own beside the
+/// one of streams.
+Result<std::unique_ptr<DeviceProxy>> Setup::make_device_proxy() {
+  UniqueId id{};
+  if (rank() == 0) {
+    SLUICE_TRY_ASSIGN(id, bootstrap::create_unique_id_at(impl_.bootstrap_->reachable_address()));
+  }
+  SLUICE_TRY_ASSIGN(const auto ids,
+                    impl_.bootstrap_->all_gather(rank() == 0 ? std::span<const std::byte>(id.bytes)
+                                                             : std::span<const std::byte>(),
+                                                 deadline_));
+  if (ids[0].size() != id.bytes.size())
+    return fail(Errc::kRemoteError, "no ticket",
+                fmt::format("rank {}: rank 0 sent no ticket for the calls on streams", rank()));
+  std::copy(ids[0].begin(), ids[0].end(), id.bytes.begin());
+  Options options = impl_.options_;
+  options.device = -1;
+  SLUICE_TRY_ASSIGN(auto on_host, Communicator::Impl::create(id, rank(), size(), options));
+  return DeviceProxy::start(
+      Communicator(std::move(on_host)),
+      [impl = &impl_](const Status& status, const std::string& text) {
+        static_cast<void>(impl->end(status.code(), "a collective between hosts failed", text));
+      });
 }
 
 void Setup::announce_frees() {

@@ -18,6 +18,8 @@
 
 namespace sluice {
 
+class DeviceProxy;
+
 /// Builds an Impl step by step; each step is collective.
 class Setup {
  public:
@@ -118,6 +120,7 @@ class Setup {
   /// What the ranks have on GPUs, where they asked for them.
   Status make_device_part();
   Status try_device_part();
+  Result<std::unique_ptr<DeviceProxy>> make_device_proxy();
 
   /// From now on peers are told of buffers that are freed. Any thread may free one, so the Impl
   /// must be complete.

@@ -1,6 +1,7 @@
 // device.hpp in a build without a GPU toolkit: there are no devices.
 #include "base/error.hpp"
 #include "device/device.hpp"
+#include "device/shareable.hpp"
 
 namespace sluice::device {
 namespace {
@@ -52,5 +53,14 @@ Result<double> Event::between_us(const Event&, const Event&) { return none(); }
 Status Graph::begin(Stream) { return none(); }
 Result<Graph> Graph::end(Stream) { return none(); }
 Status Graph::launch(Stream) const { return none(); }
+
+Result<void*> allocate_shareable(std::uint64_t) { return none(); }
+Status release_shareable(void*) { return none(); }
+Result<Allocation> allocation_of(const void*) { return none(); }
+Result<Fd> descriptor_of(void*) { return none(); }
+Result<void*> open_shareable(const Fd&, std::uint64_t) { return none(); }
+Status close_shareable(void*, std::uint64_t) { return none(); }
+Status pin(void*, std::uint64_t) { return none(); }
+Status unpin(void*) { return none(); }
 
 }  // namespace sluice::device

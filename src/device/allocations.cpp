@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "device/device.hpp"
+#include "device/shareable.hpp"
 
 namespace sluice::device {
 namespace {
@@ -28,7 +28,7 @@ Result<void*> allocate_for_user(std::uint64_t bytes) {
   if (bytes == 0)
     return fail(Errc::kInvalidArgument, "0 bytes",
                 "alloc(0, kDevice): expected at least 1 byte, found 0");
-  SLUICE_TRY_ASSIGN(void* const memory, allocate(bytes));
+  SLUICE_TRY_ASSIGN(void* const memory, allocate_shareable(bytes));
   Allocations& known = Allocations::instance();
   const std::lock_guard lock(known.mutex);
   known.all.insert(memory);
@@ -50,7 +50,7 @@ Status release_from_user(void* memory) {
     known.all.erase(memory);
     known.count.store(known.all.size(), std::memory_order_release);
   }
-  return release(memory);
+  return release_shareable(memory);
 }
 
 }  // namespace sluice::device

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "device/cuda_captures.hpp"
 #include "device/device.hpp"
 
 namespace sluice::device {
@@ -35,19 +36,6 @@ Status check(cudaError_t error, fmt::format_string<Values...> doing, Values&&...
                 fmt::format("{}: no CUDA device can be used here: {}", what, text_of(error)));
   return fail(Errc::kGpuError, "a CUDA call failed", fmt::format("{}: {}", what, text_of(error)));
 }
-
-/// Calls in its scope are allowed although some stream of the process is being captured: they
-/// have nothing to do with it.
-class BesideCaptures {
- public:
-  BesideCaptures() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-  ~BesideCaptures() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-  BesideCaptures(const BesideCaptures&) = delete;
-  BesideCaptures& operator=(const BesideCaptures&) = delete;
-
- private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "algorithms/arguments.hpp"
 #include "algorithms/buffer_shape.hpp"
+#include "algorithms/send_receive/exchange.hpp"
 #include "base/port.hpp"
 #include "channel/fabric.hpp"
 #include "channel/signature.hpp"
@@ -20,13 +21,36 @@ struct StrandFailure {
   std::uint64_t written = 0;  // released last
   std::int32_t rank = 0;
   std::int32_t strand = 0;
-  std::uint64_t epoch = 0;
+  std::uint64_t epoch = 0;  // 0: it was no operation in the order of collectives, but a message
   WaitFailure why{};
   std::uint64_t peer_started = 0;  // what the one that was waited for said in kStarted
   // What they were asked to do: on a mismatch where they first differed, else the operation that
-  // failed, and the one that the peer began last. Epoch 0: there is none.
+  // failed, and the one that the peer began last. Epoch 0: there is none; of a message own.call
+  // says what it was of.
   OperationRecord own{};
   OperationRecord theirs{};
+};
+
+/// Memory that all ranks have registered: where that of each is in this process. By region, then by
+/// rank; null where it is not.
+struct RegionTable {
+  static constexpr std::uint64_t kMost = 64;
+
+  std::byte** bases = nullptr;
+  std::uint64_t ranks = 0;
+
+  SLUICE_FN std::byte* find(std::int32_t rank, const ExposedBuffer& buffer) const {
+    if (buffer.region > kMost) return nullptr;
+    std::byte* base = bases[(buffer.region - 1) * ranks + static_cast<std::uint64_t>(rank)];
+    return base == nullptr ? nullptr : base + buffer.offset;
+  }
+};
+
+/// What a strand moves messages with; plan/strand_exchange.hpp.
+struct StrandMessages {
+  struct ListedTransfer* listed = nullptr;  // of the rank: room for the transfers of a call
+  LinkTransfer* under_way = nullptr;        // and for the strand's parts of them
+  LinkStep step{};
 };
 
 /// What a strand keeps between operations, in memory that its threads can write. The strands of a
@@ -38,8 +62,16 @@ struct Strand {
   std::int32_t count = 1;
   StrandFailure* failure = nullptr;  // of the rank
   std::uint64_t reported = 0;        // in a rank's first strand: one of them has
+  StrandMessages messages{};
+  RegionTable regions{};
 
   SLUICE_FN Strand& sibling(std::int32_t strand) { return *(this + (strand - index)); }
+};
+
+/// A buffer's place in registered memory.
+struct RegionPlace {
+  std::uint64_t region = 0;  // from 1; 0: in none; or ExposedBuffer::kUnused
+  std::uint64_t offset = 0;  // of the buffer there
 };
 
 /// What a launch says of a call: the same at every replay of a graph.
@@ -50,6 +82,18 @@ struct StrandCall {
   std::uint64_t record = 0;    // OperationRecord::call
   std::int32_t strands = 1;    // so many work on it: the first ones of each rank
   bool shows_buffers = false;  // the schedule works in the ranks' own buffers
+  // Where input and output are in registered memory, if they are.
+  RegionPlace input_place{}, output_place{};
+};
+
+/// Where a peer's buffer is: in registered memory, or at an address of this process.
+struct KnownAddresses {
+  const RegionTable& table;
+
+  SLUICE_FN std::byte* operator()(std::int32_t peer, const ExposedBuffer& buffer) const {
+    if (buffer.region != 0) return table.find(peer, buffer);
+    return reinterpret_cast<std::byte*>(buffer.address);
+  }
 };
 
 /// Where a peer's buffer is when the peer's addresses are this process's, too.
@@ -83,18 +127,34 @@ SLUICE_FN Arguments strand_part(const Arguments& whole, const BufferShape& shape
   return part;
 }
 
+/// Whether a buffer that its owner has in registered memory is not there any more.
+SLUICE_FN bool is_lost(const ExposedBuffer& buffer, const std::byte* place) {
+  return place == nullptr && buffer.region != 0 && buffer.region != ExposedBuffer::kUnused;
+}
+
+/// What a strand shows of a buffer: `part` of one that begins at `whole`.
+SLUICE_FN ExposedBuffer shown(const RegionPlace& place, const std::byte* whole,
+                              const std::byte* part) {
+  return {reinterpret_cast<std::uint64_t>(part), place.region,
+          place.offset + static_cast<std::uint64_t>(part - whole)};
+}
+
 /// Shows this rank's buffers to its peers and waits for theirs: also what says that all have come.
 /// By one thread.
 template <class Locate>
-SLUICE_FN void meet(Fabric& fabric, const Arguments& part, const Locate& locate) {
-  fabric.expose({reinterpret_cast<std::uint64_t>(part.input), 0, 0},
-                {reinterpret_cast<std::uint64_t>(part.output), 0, 0});
+SLUICE_FN void meet(Fabric& fabric, const StrandCall& call, const Arguments& part,
+                    const Locate& locate) {
+  fabric.expose(shown(call.input_place, call.arguments.input, part.input),
+                shown(call.output_place, call.arguments.output, part.output));
   for (std::int32_t i = 1; i < fabric.size(); ++i) {
     const std::int32_t r = fabric.neighbour(i);
     const Exposure* theirs = fabric.wait_exposed(r);
     if (theirs == nullptr) return;
     fabric.peer(r).exposed[0] = locate(r, theirs->input);
     fabric.peer(r).exposed[1] = locate(r, theirs->output);
+    for (const ExposedBuffer* buffer : {&theirs->input, &theirs->output})
+      if (is_lost(*buffer, locate(r, *buffer)))
+        return record_failure(fabric.waits(), WaitOutcome::kUnreachable, r, 0, buffer->region);
   }
 }
 
@@ -121,15 +181,20 @@ SLUICE_FN void compare_calls(const Fabric& fabric, StrandFailure& report) {
   }
 }
 
-/// Tells the host, and the other strands of this rank, which it shall not wait for.
-SLUICE_FN void report_failure(Strand& strand) {
+/// Tells the host, and the other strands of this rank, which it shall not wait for. `message`: what
+/// failed is no operation of the fabric's but of this, an OperationRecord::call; else 0.
+SLUICE_FN void report_failure(Strand& strand, std::uint64_t message) {
   if (!port::claim(&strand.sibling(0).reported)) return;
   StrandFailure& report = *strand.failure;
   report.rank = strand.fabric.rank();
   report.strand = strand.index;
-  report.epoch = strand.fabric.epoch();
   report.why = strand.fabric.waits().failure;
-  compare_calls(strand.fabric, report);
+  if (message != 0) {
+    report.own.call = message;
+  } else {
+    report.epoch = strand.fabric.epoch();
+    compare_calls(strand.fabric, report);
+  }
   port::store_release(&report.written, 1);
   for (std::int32_t s = 0; s < strand.count; ++s)
     port::store_relaxed(&strand.sibling(s).fabric.waits().abort_word, 1);
@@ -143,9 +208,9 @@ SLUICE_FN bool may_touch(const Fabric& fabric, std::int32_t peer, std::uint64_t 
 
 /// After a failure, by one thread: says why, and that this strand is out. Whoever launched it may
 /// free its buffers when it ends, so peers get a second to be done with those.
-SLUICE_FN void give_up(Strand& strand, bool showed_buffers) {
+SLUICE_FN void give_up(Strand& strand, bool showed_buffers, std::uint64_t message = 0) {
   constexpr std::uint64_t kGraceNs = 1'000'000'000;
-  report_failure(strand);
+  report_failure(strand, message);
   Fabric& fabric = strand.fabric;
   const std::uint64_t epoch = fabric.epoch();
   fabric.leave(kOut);
@@ -171,7 +236,7 @@ SLUICE_FN void run_strand(const Group& group, Strand& strand, const Schedule& sc
                   .count = call.arguments.count,
                   .call = call.record,
                   .root = static_cast<std::uint64_t>(call.arguments.root)});
-    if (call.shows_buffers) meet(fabric, part, locate);
+    if (call.shows_buffers) meet(fabric, call, part, locate);
   }
   if (!fabric.failed(group)) schedule(group, fabric, math, part);
   group.sync();

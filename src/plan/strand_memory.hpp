@@ -13,6 +13,7 @@
 #include "channel/rank_view.hpp"
 #include "channel/segment.hpp"
 #include "plan/strand.hpp"
+#include "plan/strand_exchange.hpp"
 
 namespace sluice {
 
@@ -39,7 +40,18 @@ struct StrandMemory {
   constexpr std::uint64_t scratch(std::uint64_t strand) const {
     return image_bytes() + strand * line(Links::scratch_bytes(kHostLinks));
   }
-  constexpr std::uint64_t bytes() const { return scratch(strands); }
+  /// Of the transfers of a call, and of a strand's parts of them.
+  constexpr std::uint64_t listed() const { return scratch(strands); }
+  constexpr std::uint64_t under_way(std::uint64_t strand) const {
+    return listed() + line(kMostTransfers * sizeof(ListedTransfer)) +
+           strand * line(kMostTransfers * sizeof(LinkTransfer));
+  }
+  /// What RegionTable has, of the rank.
+  constexpr std::uint64_t regions() const { return under_way(strands); }
+  constexpr std::uint64_t region(std::uint64_t number) const {
+    return regions() + number * ranks * sizeof(std::byte*);
+  }
+  constexpr std::uint64_t bytes() const { return line(region(RegionTable::kMost)); }
   /// Of one rank's segments, a strand's behind the other's.
   constexpr std::uint64_t segment_bytes() const { return SegmentLayout{ranks}.bytes(); }
   constexpr std::uint64_t segments_bytes() const { return strands * segment_bytes(); }
@@ -93,10 +105,16 @@ inline std::vector<std::byte> strand_image(const StrandMemory& memory, std::int3
     parts.piece_scratch = places.memory + memory.scratch(s);
     parts.sources = reinterpret_cast<const void**>(places.memory + memory.sources(s));
     parts.destinations = reinterpret_cast<void**>(places.memory + memory.destinations(s));
-    put(s * sizeof(Strand), Strand{.fabric = Fabric(parts),
-                                   .index = static_cast<std::int32_t>(s),
-                                   .count = static_cast<std::int32_t>(memory.strands),
-                                   .failure = places.failure});
+    put(s * sizeof(Strand),
+        Strand{.fabric = Fabric(parts),
+               .index = static_cast<std::int32_t>(s),
+               .count = static_cast<std::int32_t>(memory.strands),
+               .failure = places.failure,
+               .messages = {reinterpret_cast<ListedTransfer*>(places.memory + memory.listed()),
+                            reinterpret_cast<LinkTransfer*>(places.memory + memory.under_way(s)),
+                            {}},
+               .regions = {reinterpret_cast<std::byte**>(places.memory + memory.regions()),
+                           memory.ranks}});
   }
   return image;
 }

@@ -44,10 +44,7 @@ class GpuScheduleTest : public testing::Test {
 
 }  // namespace
 
-bool runs_on_gpus(const AlgorithmDescription& algorithm) {
-  return !algorithm.needs_hosts && algorithm.collective != Collective::kAllToAllV &&
-         algorithm.collective != Collective::kSendReceive;
-}
+bool runs_on_gpus(const AlgorithmDescription& algorithm) { return !algorithm.needs_hosts; }
 
 std::string run_gpu_cases(Communicator& communicator, const Sweep& sweep,
                           const std::vector<Case>& cases) {

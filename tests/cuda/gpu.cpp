@@ -145,6 +145,26 @@ std::string GpuRank::operator()(const Case& c, const CaseLayout& layout, const s
   return {};
 }
 
+namespace {
+
+Status exchange_with_neighbours(const GpuRank& rank, const Case& t, const void* in, void* out) {
+  using Transfer = Communicator::Transfer;
+  const int size = rank.communicator().size(), me = rank.communicator().rank();
+  const Transfer transfers[] = {{.direction = Transfer::Direction::kSend,
+                                 .peer = (me + 1) % size,
+                                 .source = in,
+                                 .count = t.count,
+                                 .type = t.type},
+                                {.direction = Transfer::Direction::kReceive,
+                                 .peer = (me + size - 1) % size,
+                                 .destination = out,
+                                 .count = t.count,
+                                 .type = t.type}};
+  return rank.communicator().on(rank.stream()).exchange(transfers);
+}
+
+}  // namespace
+
 Status call_on(GpuRank& rank, const Case& t, const CaseLayout& layout, const void* in, void* out) {
   const OnStream c = rank.communicator().on(rank.stream());
   const Reduction reduction = reduction_of(t.type, t.op, t.values, rank.communicator().rank());
@@ -163,9 +183,11 @@ Status call_on(GpuRank& rank, const Case& t, const CaseLayout& layout, const voi
     case Collective::kAllToAll: return c.all_to_all(in, out, t.count, t.type);
     case Collective::kBarrier: return c.barrier();
     case Collective::kAllToAllV:
-    case Collective::kSendReceive: break;
+      return c.all_to_all_v(in, layout.counts, layout.displacements, out, layout.receive_counts,
+                            layout.receive_displacements, t.type);
+    case Collective::kSendReceive: return exchange_with_neighbours(rank, t, in, out);
   }
-  return Status(Errc::kInvalidUsage, "not on streams");
+  return {};
 }
 
 }  // namespace sluice::test

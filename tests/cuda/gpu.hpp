@@ -63,7 +63,7 @@ class GpuRank {
   std::string operator()(const Case& c, const CaseLayout& layout, const std::byte* input,
                          std::byte* output);
 
-  Communicator& communicator() { return communicator_; }
+  Communicator& communicator() const { return communicator_; }
   Stream stream() const { return stream_->stream(); }
   /// Waits for the stream, then asks for the communicator's error.
   std::string finish();

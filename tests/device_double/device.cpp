@@ -4,7 +4,11 @@
 // the tests and tools that are to run on devices.
 #include "device/device.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +17,8 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/fd.hpp"
+#include "device/shareable.hpp"
 #include "device_double/kernel.hpp"
 #include "device_double/queue.hpp"
 
@@ -32,6 +38,8 @@ struct Memories {
   struct Entry {
     std::uint64_t bytes;
     MemoryKind kind;
+    Fd file;                 // other processes map it
+    bool shareable = false;  // has a descriptor: as the driver's virtual memory
   };
   std::mutex mutex;
   std::map<std::uintptr_t, Entry> all;
@@ -42,14 +50,21 @@ struct Memories {
   }
 };
 
-Result<void*> map_memory(std::uint64_t bytes, MemoryKind kind) {
-  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+Result<void*> map_file(Fd file, std::uint64_t bytes, MemoryKind kind, bool shareable = false) {
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
   if (memory == MAP_FAILED) return fail(Errc::kGpuError, "no memory", "the double has no memory");
   Memories& known = Memories::instance();
   const std::lock_guard lock(known.mutex);
-  known.all[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind};
+  known.all[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind, std::move(file), shareable};
   return memory;
+}
+
+Result<void*> map_memory(std::uint64_t bytes, MemoryKind kind, bool shareable = false) {
+  Fd file(::memfd_create("device-double", MFD_CLOEXEC));
+  if (!file || ::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0)
+    return fail(Errc::kGpuError, "no memory", "the double has no memory");
+  return map_file(std::move(file), bytes, kind, shareable);
 }
 
 Status unmap_memory(void* memory) {
@@ -133,11 +148,71 @@ Result<Place> place_of(const void* pointer) {
   return Place{entry.kind, true, entry.kind == MemoryKind::kDevice ? 0 : -1};
 }
 
-Result<Handle> share(void*) {
-  return fail(Errc::kGpuError, "no handles", "the double's memory is one process's");
+namespace {
+
+/// The double's handle: whose file it is.
+struct FileOf {
+  pid_t process;
+  int descriptor;
+  std::uint64_t bytes;
+};
+
+Memories::Entry* entry_at(const void* base) {
+  Memories& known = Memories::instance();
+  const auto found = known.all.find(reinterpret_cast<std::uintptr_t>(base));
+  return found == known.all.end() ? nullptr : &found->second;
 }
-Result<void*> open(const Handle&) { return share(nullptr).status(); }
-Status close(void*) { return share(nullptr).status(); }
+
+}  // namespace
+
+Result<Handle> share(void* allocation) {
+  const std::lock_guard lock(Memories::instance().mutex);
+  const Memories::Entry* entry = entry_at(allocation);
+  if (entry == nullptr || entry->shareable)
+    return fail(Errc::kGpuError, "no handle", "the double has no handle for this");
+  const FileOf file{::getpid(), entry->file.get(), entry->bytes};
+  Handle handle;
+  std::memcpy(handle.bytes.data(), &file, sizeof file);
+  return handle;
+}
+Result<void*> open(const Handle& handle) {
+  FileOf file;
+  std::memcpy(&file, handle.bytes.data(), sizeof file);
+  const std::string path = fmt::format("/proc/{}/fd/{}", file.process, file.descriptor);
+  Fd own(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!own) return fail(Errc::kGpuError, "no such handle", path);
+  return map_file(std::move(own), file.bytes, MemoryKind::kDevice);
+}
+Status close(void* opened) { return unmap_memory(opened); }
+
+Result<void*> allocate_shareable(std::uint64_t bytes) {
+  return map_memory(bytes, MemoryKind::kDevice, true);
+}
+Status release_shareable(void* memory) { return unmap_memory(memory); }
+Result<Allocation> allocation_of(const void* pointer) {
+  Memories& known = Memories::instance();
+  const std::lock_guard lock(known.mutex);
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+  auto after = known.all.upper_bound(address);
+  if (after == known.all.begin() ||
+      address - std::prev(after)->first >= std::prev(after)->second.bytes)
+    return fail(Errc::kGpuError, "not allocated", "the double never allocated this");
+  --after;
+  return Allocation{reinterpret_cast<std::byte*>(after->first), after->second.bytes};
+}
+Result<Fd> descriptor_of(void* base) {
+  const std::lock_guard lock(Memories::instance().mutex);
+  const Memories::Entry* entry = entry_at(base);
+  if (entry == nullptr || !entry->shareable) return Fd();
+  return Fd(::fcntl(entry->file.get(), F_DUPFD_CLOEXEC, 0));
+}
+Result<void*> open_shareable(const Fd& descriptor, std::uint64_t bytes) {
+  return map_file(Fd(::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 0)), bytes, MemoryKind::kDevice);
+}
+Status close_shareable(void* opened, std::uint64_t) { return unmap_memory(opened); }
+Status pin(void*, std::uint64_t) { return {}; }
+Status unpin(void*) { return {}; }
+
 Result<bool> reach(int) { return true; }
 
 Result<int> blocks_at_once(const void*, unsigned) { return kBlocksAtOnce; }

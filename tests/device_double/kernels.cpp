@@ -52,7 +52,36 @@ BlockBody bind_schedule(const Entry& entry, void** arguments) {
       call.arguments.blocks = Blocks::listed(
           launch->lists.counts, launch->lists.displaced ? launch->lists.displacements : nullptr,
           call.arguments.elem_bytes, static_cast<std::uint64_t>(strand.fabric.size()));
-    run_strand(team, strand, run, launch->math, call, SameAddresses{});
+    run_strand(team, strand, run, launch->math, call, KnownAddresses{strand.regions});
+  };
+}
+
+BlockBody bind_exchange(void** arguments) {
+  auto* const strands = argument<Strand*>(arguments, 0);
+  const auto launch = std::make_shared<ExchangeLaunch>(argument<ExchangeLaunch>(arguments, 1));
+  return [strands, launch](const HostTeam& team, unsigned block) {
+    run_launch(team, strands, block, *launch);
+  };
+}
+
+/// The arguments of a call through the host.
+struct ProxiedLaunch {
+  Strand* strand;
+  ProxyPlaces places;
+  ProxiedCall call;
+  BlockLists lists;
+};
+
+BlockBody bind_proxied(void** arguments) {
+  const auto launch = std::make_shared<ProxiedLaunch>(
+      ProxiedLaunch{argument<Strand*>(arguments, 0), argument<ProxyPlaces>(arguments, 1),
+                    argument<ProxiedCall>(arguments, 2), argument<BlockLists>(arguments, 3)});
+  if (launch->call.is_listed)
+    launch->call.arguments.blocks = Blocks::listed(
+        launch->lists.counts, launch->lists.displaced ? launch->lists.displacements : nullptr,
+        launch->call.arguments.elem_bytes, static_cast<std::uint64_t>(launch->call.ranks));
+  return [launch](const HostTeam& team, unsigned) {
+    run_proxied(team, *launch->strand, launch->places, launch->call);
   };
 }
 
@@ -90,6 +119,18 @@ const void* schedule(std::size_t index) {
   const bool runs =
       entry.run != nullptr && entry.needs != Needs::kHosts && entry.needs != Needs::kEvenHosts;
   return runs ? &schedules()[index] : nullptr;
+}
+
+const void* exchange() {
+  static const DoubleKernel kernel{
+      [](void** arguments, unsigned) { return bind_exchange(arguments); }};
+  return &kernel;
+}
+
+const void* proxied() {
+  static const DoubleKernel kernel{
+      [](void** arguments, unsigned) { return bind_proxied(arguments); }};
+  return &kernel;
 }
 
 const void* scale() {

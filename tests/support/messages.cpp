@@ -44,13 +44,18 @@ Message message(bool sends, int me, int peer, std::size_t index) {
 }  // namespace
 
 std::string exchange_everything(Communicator& c) {
+  return exchange_everything_by(
+      c, [&](std::span<const Transfer> transfers) { return c.exchange(transfers); });
+}
+
+std::string exchange_everything_by(const Communicator& c, const Exchange& exchange) {
   std::vector<Message> messages;
   for (int peer = 0; peer < c.size(); ++peer)
     for (std::size_t i = 0; i < kSizes.size(); ++i)
       for (const bool sends : {true, false}) messages.push_back(message(sends, c.rank(), peer, i));
   std::vector<Transfer> transfers;
   for (const Message& m : messages) transfers.push_back(m.transfer);
-  if (std::string error = text_of(c.exchange(transfers)); !error.empty()) return error;
+  if (std::string error = text_of(exchange(transfers)); !error.empty()) return error;
   for (const Message& m : messages)
     if (m.transfer.direction == Transfer::Direction::kReceive &&
         bytes_tile()->mismatch(m.data.data(), m.first, m.data.size()) != m.data.size())
@@ -60,13 +65,27 @@ std::string exchange_everything(Communicator& c) {
 }
 
 std::string random_all_to_all_v(Communicator& c, int rounds) {
+  return random_all_to_all_v_by(c, rounds, [&](RaggedAllToAll& call) {
+    return c.all_to_all_v(call.input.data(), call.sent, call.sent_at, call.output.data(),
+                          call.received, call.received_at, DataType::kFloat32);
+  });
+}
+
+std::string random_all_to_all_v_by(const Communicator& c, int rounds,
+                                   const AllToAllVOf& all_to_all_v) {
   const auto p = static_cast<std::size_t>(c.size()), me = static_cast<std::size_t>(c.rank());
   std::mt19937_64 random(42);  // the same on every rank
   for (int round = 0; round < rounds; ++round) {
     std::vector<std::size_t> all(p * p);  // [from * p + to]
     for (std::size_t& count : all)
       count = random() % 4 == 0 ? 0 : random() % (random() % 8 == 0 ? 60'000 : 300);
-    std::vector<std::size_t> sent(p), sent_at(p), received(p), received_at(p);
+    RaggedAllToAll call{std::vector<std::size_t>(p),
+                        std::vector<std::size_t>(p),
+                        std::vector<std::size_t>(p),
+                        std::vector<std::size_t>(p),
+                        {},
+                        {}};
+    auto& [sent, sent_at, received, received_at, input, output] = call;
     std::size_t input_size = 0, output_size = 0;
     for (std::size_t r = 0; r < p; ++r) {
       sent[r] = all[me * p + r], received[r] = all[r * p + me];
@@ -74,14 +93,12 @@ std::string random_all_to_all_v(Communicator& c, int rounds) {
       input_size = sent_at[r] + sent[r], output_size = received_at[r] + received[r];
     }
     const TilePointer tile = input_tile(DataType::kFloat32, ReduceOp::kSum, Values::kReal, 0);
-    std::vector<float> input(input_size), output(output_size);
+    input.resize(input_size), output.resize(output_size);
     const auto number = static_cast<std::size_t>(round);
     for (std::size_t r = 0; r < p; ++r)
       tile->fill(reinterpret_cast<std::byte*>(input.data() + sent_at[r]), me * 5 + r * 11 + number,
                  sent[r]);
-    const Status status = c.all_to_all_v(input.data(), sent, sent_at, output.data(), received,
-                                         received_at, DataType::kFloat32);
-    if (!status.ok()) return text_of(status);
+    if (const Status status = all_to_all_v(call); !status.ok()) return text_of(status);
     for (std::size_t r = 0; r < p; ++r)
       if (tile->mismatch(reinterpret_cast<const std::byte*>(output.data() + received_at[r]),
                          r * 5 + me * 11 + number, received[r]) != received[r])

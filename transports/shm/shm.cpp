@@ -86,6 +86,19 @@ Result<shm::Remote> Shm::open_registered(const Address& peer, std::uint64_t id, 
   return map_received(std::move(received), bytes);
 }
 
+Result<std::uint64_t> Shm::offer(int fd, std::uint64_t bytes) {
+  const std::uint64_t id = DescriptorServer::kOfferedIds | ++last_id_;
+  SLUICE_TRY(server_->offer(id, fd, bytes));
+  return id;
+}
+
+void Shm::withdraw(std::uint64_t id) { server_->withdraw(id); }
+
+Result<ReceivedDescriptor> Shm::fetch(const Address& peer, std::uint64_t id,
+                                      Deadline deadline) const {
+  return fetch_descriptor(peer.name, key_, id, peer.pid, deadline);
+}
+
 void Shm::close() noexcept {
   server_.reset();
   owned_.clear();

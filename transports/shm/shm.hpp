@@ -51,6 +51,12 @@ class Shm : public MappedDatapath<shm::Remote> {
   /// All of the registered memory `id` of the process that serves at `peer`.
   Result<Remote> open_registered(const Address& peer, std::uint64_t id, Deadline deadline);
 
+  /// Serves a descriptor of other memory of this process, until withdraw(). Returns its id.
+  Result<std::uint64_t> offer(int fd, std::uint64_t bytes);
+  void withdraw(std::uint64_t id);
+  /// What the process that serves at `peer` has offered under `id`.
+  Result<ReceivedDescriptor> fetch(const Address& peer, std::uint64_t id, Deadline deadline) const;
+
  private:
   Shm(const DescriptorKey& key, std::unique_ptr<DescriptorServer> server)
       : key_(key), server_(std::move(server)) {}

@@ -23,7 +23,13 @@ struct BlockContext {
 using Reducing = BlockContext<GroupArithmetic>;
 using Moving = BlockContext<GroupCopying>;
 
-static_assert(std::is_trivially_copyable_v<Strand> && std::is_trivially_copyable_v<StrandCall>);
+static_assert(std::is_trivially_copyable_v<Strand> && std::is_trivially_copyable_v<StrandCall> &&
+              std::is_trivially_copyable_v<ExchangeLaunch> && sizeof(ExchangeLaunch) < 4000);
+
+__device__ Blocks blocks_of(const BlockLists& lists, std::uint64_t elem_bytes, std::int32_t ranks) {
+  return Blocks::listed(lists.counts, lists.displaced ? lists.displacements : nullptr, elem_bytes,
+                        static_cast<std::uint64_t>(ranks));
+}
 
 template <class Context, typename CatalogueEntry<Context>::Run kSchedule>
 __device__ void run_block(Strand& strand, const GroupArithmetic& arithmetic,
@@ -32,7 +38,7 @@ __device__ void run_block(Strand& strand, const GroupArithmetic& arithmetic,
   if constexpr (std::same_as<Context, Reducing>) math = arithmetic;
   const auto schedule = [](const BlockGroup& block, Fabric& fabric, const auto& own_math,
                            const Arguments& part) { kSchedule(block, fabric, own_math, part); };
-  run_strand(BlockGroup{}, strand, schedule, math, call, SameAddresses{});
+  run_strand(BlockGroup{}, strand, schedule, math, call, KnownAddresses{strand.regions});
 }
 
 template <class Context, typename CatalogueEntry<Context>::Run kSchedule>
@@ -51,10 +57,23 @@ __global__ void __launch_bounds__(kThreads)
   if (blockIdx.x >= static_cast<unsigned>(call.strands)) return;
   Strand& strand = strands[blockIdx.x];
   StrandCall listed = call;
-  listed.arguments.blocks =
-      Blocks::listed(lists.counts, lists.displaced ? lists.displacements : nullptr,
-                     call.arguments.elem_bytes, static_cast<std::uint64_t>(strand.fabric.size()));
+  listed.arguments.blocks = blocks_of(lists, call.arguments.elem_bytes, strand.fabric.size());
   run_block<Context, kSchedule>(strand, math, listed);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    move_messages(Strand* strands, const SLUICE_KERNEL_CONSTANT ExchangeLaunch launch) {
+  run_launch(BlockGroup{}, strands, blockIdx.x, launch);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    ask_proxy(Strand* strand, const SLUICE_KERNEL_CONSTANT ProxyPlaces places,
+              const SLUICE_KERNEL_CONSTANT ProxiedCall call,
+              const SLUICE_KERNEL_CONSTANT BlockLists lists) {
+  ProxiedCall own = call;
+  if (call.is_listed)
+    own.arguments.blocks = blocks_of(lists, call.arguments.elem_bytes, call.ranks);
+  run_proxied(BlockGroup{}, *strand, places, own);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -99,6 +118,10 @@ bool built() { return true; }
 const void* schedule(std::size_t index) {
   return kernel_at(index, std::make_index_sequence<std::size(kCatalogue<Moving>)>());
 }
+
+const void* exchange() { return reinterpret_cast<const void*>(&move_messages); }
+
+const void* proxied() { return reinterpret_cast<const void*>(&ask_proxy); }
 
 const void* scale() { return reinterpret_cast<const void*>(&scale_all); }
 

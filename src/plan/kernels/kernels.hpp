@@ -6,6 +6,8 @@
 
 #include "channel/arithmetic.hpp"
 #include "plan/strand.hpp"
+#include "plan/strand_exchange.hpp"
+#include "plan/strand_proxied.hpp"
 #include "sluice/types.hpp"
 
 namespace sluice::kernels {
@@ -32,6 +34,15 @@ const void* schedule(std::size_t index);
 constexpr bool is_listed(Collective collective) {
   return collective == Collective::kAllGatherV || collective == Collective::kReduceScatterV;
 }
+
+/// void(Strand*, ExchangeLaunch), with one block for each strand that it says: messages. nullptr in
+/// a build without kernels.
+const void* exchange();
+
+/// void(Strand*, ProxyPlaces, ProxiedCall, BlockLists), with one block: a call among ranks on
+/// several hosts. nullptr in a build without kernels.
+const void* proxied();
+static_assert(ProxyRequest::kMostListed == kMostListed);
 
 /// void(void* destination, const void* source, std::uint64_t count, ScaleBy): a pre-multiplied
 /// sum's scaling. nullptr in a build without kernels.

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <iterator>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -67,6 +68,19 @@ __global__ void __launch_bounds__(kThreads)
                  part.bytes / elem_bytes, by.type, by.factor, by.integer_factor);
 }
 
+// A build that is only to show that kernels compile leaves all others out: names, between spaces.
+#if !defined(SLUICE_KERNELS_ONLY)
+#define SLUICE_KERNELS_ONLY ""
+#endif
+constexpr std::string_view kOnly = SLUICE_KERNELS_ONLY;
+constexpr bool is_wanted(std::string_view algorithm) {
+  if (kOnly.empty()) return true;
+  const std::size_t at = kOnly.find(algorithm);
+  if (at == kOnly.npos || (at > 0 && kOnly[at - 1] != ' ')) return false;
+  const std::size_t end = at + algorithm.size();
+  return end == kOnly.size() || kOnly[end] == ' ';
+}
+
 constexpr bool reduces(Collective collective) {
   return collective == Collective::kAllReduce || collective == Collective::kReduce ||
          collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;
@@ -80,6 +94,8 @@ const void* kernel_of() {
   constexpr Needs kNeeds = kCatalogue<Context>[kIndex].needs;
   if constexpr (kSchedule == nullptr || kNeeds == Needs::kHosts || kNeeds == Needs::kEvenHosts)
     return nullptr;  // driven by the host, or over ports
+  else if constexpr (!is_wanted(kCatalogue<Context>[kIndex].name))
+    return nullptr;
   else if constexpr (is_listed(kCollective))
     return reinterpret_cast<const void*>(&run_listed<Context, kSchedule>);
   else

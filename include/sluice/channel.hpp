@@ -1,11 +1,17 @@
-// Channels for users' own algorithms: one-sided access to the peers' buffers, on the host now and
-// in kernels with the same types. examples/ has an all-reduce written with them.
+// Channels for users' own algorithms: one-sided access to the peers' buffers, by host threads and
+// in kernels with the same types. examples/ has an all-reduce written with them, and a kernel.
+// docs/channels.md says what each of them promises, and what a kernel's memory must be.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
+#include "channel/block_group.hpp"
+#include "channel/fifo.hpp"
 #include "channel/memory_channel.hpp"
+#include "channel/port_channel.hpp"
+#include "channel/small_packet.hpp"
+#include "channel/switch_channel.hpp"
 #include "channel/thread_group.hpp"
 #include "sluice/communicator.hpp"
 #include "sluice/status.hpp"

@@ -10,13 +10,19 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__HIPCC__)
+#include <hip/hip_runtime.h>  // nvcc includes CUDA's by itself
+#endif
+
 #if defined(__CUDACC__) || defined(__HIPCC__)
-#define SLUICE_FN __host__ __device__ inline
+#define SLUICE_ANYWHERE __host__ __device__
+#define SLUICE_FN SLUICE_ANYWHERE inline
 // Compiled once and called, where inlining would multiply a kernel's code.
-#define SLUICE_FN_APART __host__ __device__ inline __noinline__
+#define SLUICE_FN_APART SLUICE_FN __noinline__
 // Before a loop whose body is long enough as it is.
 #define SLUICE_ROLLED _Pragma("unroll 1")
 #else
+#define SLUICE_ANYWHERE
 #define SLUICE_FN inline
 #define SLUICE_FN_APART inline
 #define SLUICE_ROLLED
@@ -57,6 +63,14 @@
 namespace sluice::port {
 
 inline constexpr bool kReadsBetweenBlocks = SLUICE_READS_BETWEEN_BLOCKS;
+/// memcpy in any code. HIP's own for kernels copies byte by byte, and is not std's.
+SLUICE_FN void copy_bytes(void* to, const void* from, std::size_t bytes) {
+#if defined(__HIPCC__)
+  __builtin_memcpy(to, from, bytes);
+#else
+  std::memcpy(to, from, bytes);
+#endif
+}
 
 #if defined(SLUICE_HOST)
 
@@ -76,6 +90,21 @@ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 }
 inline void add_release(std::uint64_t* word, std::uint64_t value) {
   std::atomic_ref<std::uint64_t>(*word).fetch_add(value, std::memory_order_release);
+}
+/// Returns what was there before.
+inline std::uint64_t fetch_add(std::uint64_t* word, std::uint64_t value) {
+  return std::atomic_ref<std::uint64_t>(*word).fetch_add(value, std::memory_order_relaxed);
+}
+/// Two words side by side, aligned to 16 bytes. Each arrives whole; the two need not arrive
+/// together.
+inline void store_pair_relaxed(std::uint64_t* words, std::uint64_t first, std::uint64_t second) {
+  store_relaxed(words, first);
+  store_relaxed(words + 1, second);
+}
+inline void load_pair_relaxed(const std::uint64_t* words, std::uint64_t& first,
+                              std::uint64_t& second) {
+  first = load_relaxed(words);
+  second = load_relaxed(words + 1);
 }
 /// Sets the word to 1; whether it was not set before.
 inline bool claim(std::uint64_t* word) {
@@ -118,6 +147,26 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   asm volatile("red.release.sys.global.add.u64 [%0], %1;" ::"l"(word), "l"(value) : "memory");
 }
+__device__ inline std::uint64_t fetch_add(std::uint64_t* word, std::uint64_t value) {
+  std::uint64_t before;
+  asm volatile("atom.relaxed.sys.global.add.u64 %0, [%1], %2;"
+               : "=l"(before)
+               : "l"(word), "l"(value)
+               : "memory");
+  return before;
+}
+__device__ inline void store_pair_relaxed(std::uint64_t* words, std::uint64_t first,
+                                          std::uint64_t second) {
+  asm volatile("st.relaxed.sys.global.v2.u64 [%0], {%1, %2};" ::"l"(words), "l"(first), "l"(second)
+               : "memory");
+}
+__device__ inline void load_pair_relaxed(const std::uint64_t* words, std::uint64_t& first,
+                                         std::uint64_t& second) {
+  asm volatile("ld.relaxed.sys.global.v2.u64 {%0, %1}, [%2];"
+               : "=l"(first), "=l"(second)
+               : "l"(words)
+               : "memory");
+}
 __device__ inline bool claim(std::uint64_t* word) {
   std::uint64_t before;
   asm volatile("atom.relaxed.sys.global.exch.b64 %0, [%1], %2;"
@@ -151,6 +200,19 @@ __device__ inline void store_relaxed(std::uint64_t* word, std::uint64_t value) {
 }
 __device__ inline void add_release(std::uint64_t* word, std::uint64_t value) {
   __hip_atomic_fetch_add(word, value, __ATOMIC_RELEASE, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+__device__ inline std::uint64_t fetch_add(std::uint64_t* word, std::uint64_t value) {
+  return __hip_atomic_fetch_add(word, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+__device__ inline void store_pair_relaxed(std::uint64_t* words, std::uint64_t first,
+                                          std::uint64_t second) {
+  store_relaxed(words, first);
+  store_relaxed(words + 1, second);
+}
+__device__ inline void load_pair_relaxed(const std::uint64_t* words, std::uint64_t& first,
+                                         std::uint64_t& second) {
+  first = load_relaxed(words);
+  second = load_relaxed(words + 1);
 }
 __device__ inline bool claim(std::uint64_t* word) {
   return __hip_atomic_exchange(word, std::uint64_t{1}, __ATOMIC_RELAXED,
@@ -215,11 +277,52 @@ __device__ inline void store_aligned(void* to, const T& value) {
 
 #endif
 
+// ---- memory behind a switch that adds and multiplies ----
+
+/// Addresses below are those of a multicast object, aligned to 16 bytes. The adds return the sum of
+/// what all its members hold there, computed in fp32 and rounded once, in an order that the switch
+/// chooses; the store reaches all members. Relaxed, system scope.
+#if defined(SLUICE_DEVICE_CUDA) && __CUDA_ARCH__ >= 900
+
+inline constexpr bool kHasMultimem = true;
+#define SLUICE_MULTIMEM_ADD(name, kind)                                                      \
+  __device__ inline Vector16 name(const void* from) {                                        \
+    std::uint32_t word[4];                                                                   \
+    asm volatile("multimem.ld_reduce.relaxed.sys.global.add" kind " {%0, %1, %2, %3}, [%4];" \
+                 : "=r"(word[0]), "=r"(word[1]), "=r"(word[2]), "=r"(word[3])                \
+                 : "l"(from)                                                                 \
+                 : "memory");                                                                \
+    Vector16 sum;                                                                            \
+    copy_bytes(&sum, word, sizeof sum);                                                      \
+    return sum;                                                                              \
+  }
+SLUICE_MULTIMEM_ADD(multimem_add_float32, ".v4.f32")
+SLUICE_MULTIMEM_ADD(multimem_add_float16, ".acc::f32.v4.f16x2")
+SLUICE_MULTIMEM_ADD(multimem_add_bfloat16, ".acc::f32.v4.bf16x2")
+#undef SLUICE_MULTIMEM_ADD
+__device__ inline void multimem_store(void* to, const Vector16& value) {
+  std::uint32_t word[4];
+  copy_bytes(word, &value, sizeof word);
+  asm volatile("multimem.st.relaxed.sys.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to),
+               "r"(word[0]), "r"(word[1]), "r"(word[2]), "r"(word[3])
+               : "memory");
+}
+
+#else
+
+inline constexpr bool kHasMultimem = false;
+SLUICE_ANYWHERE Vector16 multimem_add_float32(const void* from);
+SLUICE_ANYWHERE Vector16 multimem_add_float16(const void* from);
+SLUICE_ANYWHERE Vector16 multimem_add_bfloat16(const void* from);
+SLUICE_ANYWHERE void multimem_store(void* to, const Vector16& value);
+
+#endif
+
 /// Whether the functions below are instructions. Their results are those of
 /// compute/small_float.hpp but for NaN, which is narrowed to any NaN.
 #if defined(SLUICE_DEVICE_CUDA)
 
-inline constexpr bool kConvertsSmallFloats = true;
+inline constexpr bool kConvertsFloat16 = true;
 __device__ inline float widen_float16(std::uint16_t code) {
   float value;
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(code));
@@ -230,6 +333,28 @@ __device__ inline std::uint16_t narrow_float16(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(code) : "f"(value));
   return code;
 }
+
+#elif defined(SLUICE_DEVICE_HIP)
+
+inline constexpr bool kConvertsFloat16 = true;
+__device__ inline float widen_float16(std::uint16_t code) {
+  return static_cast<float>(__builtin_bit_cast(_Float16, code));
+}
+__device__ inline std::uint16_t narrow_float16(float value) {
+  return __builtin_bit_cast(std::uint16_t, static_cast<_Float16>(value));
+}
+
+#else
+
+inline constexpr bool kConvertsFloat16 = false;
+SLUICE_ANYWHERE float widen_float16(std::uint16_t code);
+SLUICE_ANYWHERE std::uint16_t narrow_float16(float value);
+
+#endif
+
+#if defined(SLUICE_DEVICE_CUDA)
+
+inline constexpr bool kConvertsBfloat16 = true;
 __device__ inline std::uint16_t narrow_bfloat16(float value) {
   std::uint16_t code;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(code) : "f"(value));
@@ -238,10 +363,8 @@ __device__ inline std::uint16_t narrow_bfloat16(float value) {
 
 #else
 
-inline constexpr bool kConvertsSmallFloats = false;
-float widen_float16(std::uint16_t code);
-std::uint16_t narrow_float16(float value);
-std::uint16_t narrow_bfloat16(float value);
+inline constexpr bool kConvertsBfloat16 = false;
+SLUICE_ANYWHERE std::uint16_t narrow_bfloat16(float value);
 
 #endif
 
@@ -263,8 +386,8 @@ __device__ inline std::uint8_t narrow_float8_e5m2(float value) {
 #else
 
 inline constexpr bool kConvertsFloat8 = false;
-std::uint8_t narrow_float8_e4m3(float value);
-std::uint8_t narrow_float8_e5m2(float value);
+SLUICE_ANYWHERE std::uint8_t narrow_float8_e4m3(float value);
+SLUICE_ANYWHERE std::uint8_t narrow_float8_e5m2(float value);
 
 #endif
 

@@ -41,7 +41,7 @@ SLUICE_FN void reduce_elements(const Group& group, const ReduceArguments& a, Red
     const std::byte* from = static_cast<const std::byte*>(source) + i * sizeof(Stored);
     if constexpr (kAligned) return Element::widen(port::load_aligned<Stored>(from));
     Stored value;
-    std::memcpy(&value, from, sizeof(Stored));
+    port::copy_bytes(&value, from, sizeof(Stored));
     return Element::widen(value);
   };
   SLUICE_ROLLED
@@ -56,7 +56,7 @@ SLUICE_FN void reduce_elements(const Group& group, const ReduceArguments& a, Red
       if constexpr (kAligned)
         port::store_aligned(to, value);
       else
-        std::memcpy(to, &value, sizeof(Stored));
+        port::copy_bytes(to, &value, sizeof(Stored));
     }
   }
 }
@@ -73,14 +73,14 @@ struct WideVector {
   SLUICE_FN WideVector() {}
   SLUICE_FN explicit WideVector(const Vector16& raw) {
     Stored stored[kElems];
-    std::memcpy(stored, &raw, sizeof raw);
+    port::copy_bytes(stored, &raw, sizeof raw);
     for (unsigned e = 0; e < kElems; ++e) elems[e] = Element::widen(stored[e]);
   }
   SLUICE_FN Vector16 narrow() const {
     Stored stored[kElems];
     for (unsigned e = 0; e < kElems; ++e) stored[e] = Element::narrow(elems[e]);
     Vector16 raw;
-    std::memcpy(&raw, stored, sizeof raw);
+    port::copy_bytes(&raw, stored, sizeof raw);
     return raw;
   }
 
@@ -193,9 +193,11 @@ SLUICE_FN void scale(const Group& group, void* destination, const void* source, 
   SLUICE_ROLLED
   for (std::size_t i = group.rank(); i < count; i += group.size()) {
     Stored value;
-    std::memcpy(&value, static_cast<const std::byte*>(source) + i * sizeof(Stored), sizeof(Stored));
+    port::copy_bytes(&value, static_cast<const std::byte*>(source) + i * sizeof(Stored),
+                     sizeof(Stored));
     value = Element::narrow(compute::scalar::Product::combine(Element::widen(value), factor));
-    std::memcpy(static_cast<std::byte*>(destination) + i * sizeof(Stored), &value, sizeof(Stored));
+    port::copy_bytes(static_cast<std::byte*>(destination) + i * sizeof(Stored), &value,
+                     sizeof(Stored));
   }
 }
 

@@ -32,10 +32,10 @@ SLUICE_FN void copy_payload(std::byte* destination, const std::byte* source, std
   const auto ends = [&](auto word) {  // the first and the last sizeof(word) bytes, overlapping
     using Word = decltype(word);
     Word first, last;
-    std::memcpy(&first, source, sizeof(Word));
-    std::memcpy(&last, source + bytes - sizeof(Word), sizeof(Word));
-    std::memcpy(destination, &first, sizeof(Word));
-    std::memcpy(destination + bytes - sizeof(Word), &last, sizeof(Word));
+    port::copy_bytes(&first, source, sizeof(Word));
+    port::copy_bytes(&last, source + bytes - sizeof(Word), sizeof(Word));
+    port::copy_bytes(destination, &first, sizeof(Word));
+    port::copy_bytes(destination + bytes - sizeof(Word), &last, sizeof(Word));
   };
   struct Word16 {
     std::uint64_t half[2];
@@ -44,7 +44,7 @@ SLUICE_FN void copy_payload(std::byte* destination, const std::byte* source, std
     std::uint64_t quarter[4];
   };
   if (bytes == PacketLine::kPayloadBytes)
-    return void(std::memcpy(destination, source, PacketLine::kPayloadBytes));
+    return port::copy_bytes(destination, source, PacketLine::kPayloadBytes);
   if (bytes >= 32) return ends(Word32{});
   if (bytes >= 16) return ends(Word16{});
   if (bytes >= 8) return ends(std::uint64_t{});

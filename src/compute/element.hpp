@@ -35,7 +35,7 @@ struct Bfloat16 {
   using Wide = float;
   SLUICE_FN static Wide widen(Stored value) { return bfloat16_to_float(value); }
   SLUICE_FN static Stored narrow(Wide value) {
-    if constexpr (port::kConvertsSmallFloats)
+    if constexpr (port::kConvertsBfloat16)
       return value == value ? port::narrow_bfloat16(value) : kNanBfloat16;
     else
       return float_to_bfloat16(value);
@@ -55,13 +55,13 @@ struct SmallElement {
 
 struct Float16 : SmallElement<Float16Format, std::uint16_t> {
   SLUICE_FN static Wide widen(Stored value) {
-    if constexpr (port::kConvertsSmallFloats)
+    if constexpr (port::kConvertsFloat16)
       return port::widen_float16(value);
     else
       return SmallElement::widen(value);
   }
   SLUICE_FN static Stored narrow(Wide value) {
-    if constexpr (port::kConvertsSmallFloats)
+    if constexpr (port::kConvertsFloat16)
       return value == value ? port::narrow_float16(value) : static_cast<Stored>(Format::kNan);
     else
       return SmallElement::narrow(value);
@@ -70,7 +70,7 @@ struct Float16 : SmallElement<Float16Format, std::uint16_t> {
 
 struct Float8E4M3 : SmallElement<Float8E4M3Format, std::uint8_t> {
   SLUICE_FN static Wide widen(Stored value) {
-    if constexpr (port::kConvertsSmallFloats)
+    if constexpr (port::kConvertsFloat16)
       return float8_e4m3_by_half(value,
                                  [](std::uint16_t half) { return port::widen_float16(half); });
     else
@@ -86,7 +86,7 @@ struct Float8E4M3 : SmallElement<Float8E4M3Format, std::uint8_t> {
 
 struct Float8E5M2 : SmallElement<Float8E5M2Format, std::uint8_t> {
   SLUICE_FN static Wide widen(Stored value) {
-    if constexpr (port::kConvertsSmallFloats)
+    if constexpr (port::kConvertsFloat16)
       return float8_e5m2_by_half(value,
                                  [](std::uint16_t half) { return port::widen_float16(half); });
     else

@@ -3,7 +3,8 @@ program halo_f08
   use mpi_f08
   implicit none
   integer, parameter :: n = 64
-  real :: field(n, n), other(n, n), packed(n)
+  real, asynchronous :: field(n, n), other(n, n)
+  real :: packed(n)
   integer :: rank, peer, i, j, wrong, position, bytes, elements
   type(MPI_Datatype) :: row
   type(MPI_Request) :: requests(2)

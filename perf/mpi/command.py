@@ -92,7 +92,9 @@ def tune_one(arguments, library):
     options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
     measured, all_rows, kernels = [], [], {}
     for part in ("pack", "unpack", "messages"):
-        rows, _ = library.run(part, [*options, "--mixed"], "always")
+        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
+        mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
+        rows, _ = library.run(part, [*options, *mixed], "always")
         all_rows += [{**row, "what": f"tune {part}"} for row in rows]
         for row in rows:
             if not TUNED.match(row["case"]):

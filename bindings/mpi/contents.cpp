@@ -33,8 +33,7 @@ LayoutPtr of_lists(const Contents& contents) {
     case Combiner::kHindexed: return datatype::hindexed(lengths, displacements, contents.olds[0]);
     default:
       if (static_cast<std::int64_t>(contents.olds.size()) != count) return nullptr;
-      return datatype::resized(contents.lower_bound, contents.extent,
-                               datatype::structure(lengths, displacements, contents.olds));
+      return datatype::structure(lengths, displacements, contents.olds);
   }
 }
 
@@ -88,6 +87,13 @@ LayoutPtr layout_of(const Contents& contents) {
     case Combiner::kUnknown: return nullptr;
   }
   return nullptr;
+}
+
+LayoutPtr with_bounds(LayoutPtr layout, const Contents& contents) {
+  if (layout == nullptr ||
+      (layout->lower_bound() == contents.lower_bound && layout->extent() == contents.extent))
+    return layout;
+  return datatype::resized(contents.lower_bound, contents.extent, layout);
 }
 
 LayoutPtr layout_of_named(std::int64_t size, std::int64_t extent) {

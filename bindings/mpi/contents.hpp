@@ -17,8 +17,8 @@ struct Contents {
   /// integers and then its addresses, which is the same order. For subarrays sizes, subsizes,
   /// starts; for distributed arrays the global sizes.
   std::vector<std::int64_t> numbers;
-  // Of structs only: MPI rounds their extent up to what their fields are aligned to, each library
-  // in its way.
+  // As the library has them: it rounds the extent of structs, and Open MPI that of other types, up
+  // to what their parts are aligned to.
   std::int64_t lower_bound = 0;
   std::int64_t extent = 0;
   datatype::ArrayOrder order = datatype::ArrayOrder::kC;
@@ -31,6 +31,9 @@ struct Contents {
 
 /// Null where the numbers make no type.
 datatype::LayoutPtr layout_of(const Contents& contents);
+
+/// The layout with the bounds that the library gives the type; null stays null.
+datatype::LayoutPtr with_bounds(datatype::LayoutPtr layout, const Contents& contents);
 
 /// Of a predefined type: those of pairs have a gap between or behind their parts. Null where size
 /// and extent are not of any that MPI has.

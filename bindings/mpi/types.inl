@@ -121,9 +121,7 @@ Analysed Types<A>::derived(Handle handle, const Envelope& envelope, int depth) {
   if (failed != 0) return {};
   Contents contents;
   contents.combiner = envelope.combiner;
-  if (contents.combiner == Combiner::kStruct &&
-      invoke(own().get_extent_x, handle, &contents.lower_bound, &contents.extent) != 0)
-    return {};
+  if (invoke(own().get_extent_x, handle, &contents.lower_bound, &contents.extent) != 0) return {};
   contents.olds.reserve(olds.size());
   std::int64_t element_bytes = 0;
   for (std::size_t each = 0; each < olds.size(); ++each) {
@@ -136,7 +134,7 @@ Analysed Types<A>::derived(Handle handle, const Envelope& envelope, int depth) {
     element_bytes = common_element(element_bytes, old.element_bytes);
   }
   place_numbers(integers, std::move(addresses), std::move(large), contents);
-  return {layout_of(contents), element_bytes};
+  return {with_bounds(layout_of(contents), contents), element_bytes};
 }
 
 template <class A>

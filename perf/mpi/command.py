@@ -90,14 +90,18 @@ def block_of(case):
 def tune_one(arguments, library):
     """(call, kernel, smallest block, packed bytes, wins) of one library; and the rows that it is from."""
     options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
-    measured, all_rows = [], []
+    measured, all_rows, kernels = [], [], {}
     for part in ("pack", "unpack", "messages"):
-        rows, _ = library.run(part, [*options, "--mixed"], "always")
+        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
+        mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
+        rows, _ = library.run(part, [*options, *mixed], "always")
         all_rows += [{**row, "what": f"tune {part}"} for row in rows]
         for row in rows:
             if not TUNED.match(row["case"]):
                 continue
-            kernel = library.kernel_of(row["case"])
+            if row["case"] not in kernels:
+                kernels[row["case"]] = library.kernel_of(row["case"])
+            kernel = kernels[row["case"]]
             if kernel is None:
                 continue
             found = (kernel.split()[0], block_of(row["case"]) or row["bytes"], row["bytes"])

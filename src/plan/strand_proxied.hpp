@@ -117,9 +117,10 @@ SLUICE_FN void ask(Strand& strand, ProxyDesk& desk, const ProxiedCall& call,
 
 /// A call through the host, by all threads of `group`. A strand that has failed does nothing.
 template <ThreadGroup Group>
-SLUICE_FN void run_proxied(const Group& group, Strand& strand, const ProxyPlaces& places,
+SLUICE_FN void run_proxied(const Group& group, Strand* own, const ProxyPlaces& places,
                            const ProxiedCall& call) {
-  if (call.parts == 0) return;
+  if (call.parts == 0) return;  // a launch that only loads the kernel has no strand either
+  Strand& strand = *own;
   const bool leads = group.rank() == 0 && !strand.fabric.failed();
   for (std::uint64_t p = 0; p < call.parts; ++p) {
     if (strand.fabric.failed(group)) break;

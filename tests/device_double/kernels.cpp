@@ -81,7 +81,7 @@ BlockBody bind_proxied(void** arguments) {
         launch->lists.counts, launch->lists.displaced ? launch->lists.displacements : nullptr,
         launch->call.arguments.elem_bytes, static_cast<std::uint64_t>(launch->call.ranks));
   return [launch](const HostTeam& team, unsigned) {
-    run_proxied(team, *launch->strand, launch->places, launch->call);
+    run_proxied(team, launch->strand, launch->places, launch->call);
   };
 }
 

@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(kThreads)
   ProxiedCall own = call;
   if (call.is_listed)
     own.arguments.blocks = blocks_of(lists, call.arguments.elem_bytes, call.ranks);
-  run_proxied(BlockGroup{}, *strand, places, own);
+  run_proxied(BlockGroup{}, strand, places, own);
 }
 
 __global__ void __launch_bounds__(kThreads)

@@ -129,11 +129,11 @@ Status release_on(Stream stream, void* memory) {
   return {};
 }
 Status copy(void* to, const void* from, std::uint64_t bytes) {
-  std::memcpy(to, from, bytes);
+  if (bytes > 0) std::memcpy(to, from, bytes);  // of nothing, the addresses may be null
   return {};
 }
 Status copy_on(Stream stream, void* to, const void* from, std::uint64_t bytes) {
-  queue_of(stream).add([=] { std::memcpy(to, from, bytes); });
+  if (bytes > 0) queue_of(stream).add([=] { std::memcpy(to, from, bytes); });
   return {};
 }
 

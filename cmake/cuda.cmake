@@ -3,7 +3,7 @@
 
 find_program(SLUICE_NVCC nvcc HINTS $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
 set(sluice_cuda_default OFF)
-if(SLUICE_NVCC)
+if(SLUICE_NVCC AND NOT SLUICE_HIP)
   set(sluice_cuda_default ON)
 endif()
 option(SLUICE_CUDA "Build the schedules as CUDA kernels into the library" ${sluice_cuda_default})

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "base/port.hpp"
@@ -108,7 +107,7 @@ SLUICE_FN void scale_elements(const Group& group, void* destination, const void*
       wide = static_cast<Wide>(integer_factor);
     if (factor_at != nullptr) {
       typename Element::Stored stored;
-      std::memcpy(&stored, factor_at, sizeof stored);
+      port::copy_bytes(&stored, factor_at, sizeof stored);
       wide = Element::widen(stored);
     }
     group_reduce::scale<Element>(group, destination, source, count, wide);

@@ -8,13 +8,15 @@ namespace {
 
 Status none() {
   return fail(Errc::kSystemError, "no GPU code",
-              "this build of Sluice has no GPU code (SLUICE_CUDA was off)");
+              "this build of Sluice has no GPU code (SLUICE_CUDA and SLUICE_HIP were off)");
 }
 
 }  // namespace
 
 Result<int> count() { return Status(Errc::kSystemError, "no GPU code"); }
-std::string why_none() { return "this build of Sluice has no GPU code (SLUICE_CUDA was off)"; }
+std::string why_none() {
+  return "this build of Sluice has no GPU code (SLUICE_CUDA and SLUICE_HIP were off)";
+}
 Result<Facts> facts(int) { return none(); }
 Result<int> current() { return none(); }
 Status use(int) { return none(); }

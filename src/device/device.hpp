@@ -1,10 +1,11 @@
 // The GPUs of this process: the few calls of the vendor's runtime that the library makes, as
 // functions that return a Status. No header of a GPU toolkit.
 //
-// cuda.cpp implements them where the build has an nvcc, absent.cpp elsewhere. The runtime is linked
-// statically and finds the driver at the first call; without one every call fails with kSystemError
-// and a sentence. Unless it says otherwise, a function may be called from any thread, and while
-// streams are being captured: it neither touches them nor waits for kernels of others.
+// runtime.cpp implements them where the build has nvcc or SLUICE_HIP, absent.cpp elsewhere. CUDA's
+// runtime is linked statically and finds the driver at the first call, HIP's is loaded then; where
+// there is none every call fails with kSystemError and a sentence. Unless it says otherwise, a
+// function may be called from any thread, and while streams are being captured: it neither touches
+// them nor waits for kernels of others.
 #pragma once
 
 #include <array>
@@ -19,7 +20,7 @@
 namespace sluice::device {
 
 /// Devices that this process sees, at least 1. Errors: kSystemError (no driver, no device, a build
-/// without CUDA), which is not logged: whoever needs one says so.
+/// without kernels), which is not logged: whoever needs one says so.
 Result<int> count();
 /// Why count() fails, as part of a sentence; empty where it does not.
 std::string why_none();

@@ -1,7 +1,7 @@
-// For the files that call the CUDA runtime.
+// For the files that call a vendor's runtime.
 #pragma once
 
-#include <cuda_runtime_api.h>
+#include "vendor.hpp"
 
 namespace sluice::device {
 
@@ -9,13 +9,17 @@ namespace sluice::device {
 /// have nothing to do with it.
 class BesideCaptures {
  public:
-  BesideCaptures() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-  ~BesideCaptures() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  BesideCaptures() { exchange(); }
+  ~BesideCaptures() { exchange(); }
   BesideCaptures(const BesideCaptures&) = delete;
   BesideCaptures& operator=(const BesideCaptures&) = delete;
 
  private:
-  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+  void exchange() {
+    static_cast<void>(vendor::functions().ThreadExchangeStreamCaptureMode(&mode_));
+  }
+
+  vendor::CaptureMode mode_ = vendor::kRelaxed;
 };
 
 }  // namespace sluice::device

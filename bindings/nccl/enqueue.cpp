@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "bindings/nccl/collective.hpp"
 #include "bindings/nccl/stream_order.hpp"
 #include "sluice/on_stream.hpp"
 
 namespace sluice::nccl {
 namespace {
-
-using Kind = Operation::Kind;
 
 Stream stream_of(const Operation& operation) { return {operation.stream}; }
 
@@ -20,27 +19,6 @@ std::vector<Stream> streams_of(const std::vector<Operation>& operations) {
                      [&](Stream known) { return known.handle == operation.stream; }))
       streams.push_back(stream_of(operation));
   return streams;
-}
-
-Status collective(const OnStream& ranks, const Operation& operation) {
-  const void* const input = operation.input;
-  void* const output = operation.output;
-  const std::size_t count = operation.count;
-  const DataType type = operation.data_type();
-  const int root = operation.peer;
-  switch (operation.kind) {
-    case Kind::kAllReduce: return ranks.all_reduce(input, output, count, type, operation.reduction);
-    case Kind::kBroadcast: return ranks.broadcast(input, output, count, type, root);
-    case Kind::kReduce: return ranks.reduce(input, output, count, type, operation.reduction, root);
-    case Kind::kAllGather: return ranks.all_gather(input, output, count, type);
-    case Kind::kReduceScatter:
-      return ranks.reduce_scatter(input, output, count, type, operation.reduction);
-    case Kind::kAllToAll: return ranks.all_to_all(input, output, count, type);
-    case Kind::kGather: return ranks.gather(input, output, count, type, root);
-    case Kind::kScatter: return ranks.scatter(input, output, count, type, root);
-    default: break;
-  }
-  return fail(Errc::kInternalError, "no collective", "an operation on a stream is no collective");
 }
 
 Status messages(ncclComm& comm, const std::vector<Operation>& operations,
@@ -73,7 +51,7 @@ Status enqueue(ncclComm& comm, const std::vector<Operation>& operations,
     if (operation.is_message()) continue;
     const Stream stream = diversion == nullptr ? stream_of(operation) : diversion->stream();
     SLUICE_TRY(comm.order.before(stream));
-    SLUICE_TRY(collective(comm.ranks->on(stream), operation));
+    SLUICE_TRY(call_collective(comm.ranks->on(stream), operation));
     SLUICE_TRY(comm.order.after(stream));
   }
   return messages(comm, operations, diversion);

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <tuple>
-
 #include "base/error.hpp"
+#include "bindings/nccl/collective.hpp"
 #include "bindings/nccl/enqueue.hpp"
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/group.hpp"
@@ -124,30 +123,10 @@ Status run_together(ncclComm& comm, const std::vector<Operation>& operations) {
 }
 
 Status run(ncclComm& comm, const Operation& operation) {
-  Communicator& ranks = *comm.ranks;
-  const auto& [input, output, count] = std::tie(operation.input, operation.output, operation.count);
-  const DataType type = operation.data_type();
-  const int root = operation.peer;
-  switch (operation.kind) {
-    case Kind::kAllReduce: return ranks.all_reduce(input, output, count, type, operation.reduction);
-    case Kind::kBroadcast: return ranks.broadcast(input, output, count, type, root);
-    case Kind::kReduce: return ranks.reduce(input, output, count, type, operation.reduction, root);
-    case Kind::kAllGather: return ranks.all_gather(input, output, count, type);
-    case Kind::kReduceScatter:
-      return ranks.reduce_scatter(input, output, count, type, operation.reduction);
-    case Kind::kAllToAll: return ranks.all_to_all(input, output, count, type);
-    case Kind::kGather: return ranks.gather(input, output, count, type, root);
-    case Kind::kScatter: return ranks.scatter(input, output, count, type, root);
-    case Kind::kSend:
-    case Kind::kReceive: {
-      const Communicator::Transfer transfer = operation.transfer();
-      return ranks.exchange({&transfer, 1});
-    }
-    case Kind::kPutSignal:
-    case Kind::kSignal:
-    case Kind::kWaitSignal: return run_one_sided(comm, operation);
-  }
-  return {};
+  if (operation.is_one_sided()) return run_one_sided(comm, operation);
+  if (!operation.is_message()) return call_collective(*comm.ranks, operation);
+  const Communicator::Transfer transfer = operation.transfer();
+  return comm.ranks->exchange({&transfer, 1});
 }
 
 }  // namespace sluice::nccl

@@ -65,10 +65,12 @@ class RankProcess {
                                           "BOOTSTRAP_TEST_RANK=" + std::to_string(rank),
                                           "BOOTSTRAP_TEST_SIZE=" + std::to_string(size)};
     std::vector<char*> environment;
-    for (char** each = environ; *each != nullptr; ++each) environment.push_back(*each);
+    // All but which part of the tests this process runs: the rank's is in no part of its own.
+    for (char** each = environ; *each != nullptr; ++each)
+      if (!std::string_view(*each).starts_with("GTEST_")) environment.push_back(*each);
     for (auto& each : variables) environment.push_back(each.data());
     environment.push_back(nullptr);
-    std::string filter = std::string("--gtest_filter=") + kRankTest;
+    std::string filter = fmt::format("--gtest_filter={}", kRankTest);
     std::array<char*, 5> arguments = {const_cast<char*>("rank"), filter.data(),
                                       const_cast<char*>("--gtest_also_run_disabled_tests"),
                                       const_cast<char*>("--gtest_output="), nullptr};

@@ -11,6 +11,8 @@
 namespace sluice::transport::tcp {
 namespace {
 
+constexpr const char* kLeft = "this rank has closed the connection";
+
 bool inside(const RemoteRegion& region, std::uint64_t offset, std::uint64_t bytes) {
   return Window{nullptr, region.bytes}.contains(offset, bytes);
 }
@@ -95,8 +97,12 @@ void Outgoing::leave(Deadline deadline) noexcept {
   if (is_forked() || failed()) return;
   const bool said = say_bye(deadline);
   const Lock lock(mutex_);
-  if (failed()) return;
-  end_calls(lock, Errc::kInvalidUsage, "this rank has closed the connection");
+  if (failed()) {
+    // A peer that heard the goodbye may have closed already: to later calls that is no failure.
+    if (said) set_failure(lock, Errc::kInvalidUsage, kLeft);
+    return;
+  }
+  end_calls(lock, Errc::kInvalidUsage, kLeft);
   said ? left(lock) : hang_up(lock);
 }
 
@@ -122,10 +128,14 @@ void Outgoing::note_failure(const Lock& lock, Errc code, std::string text, int o
   hang_up(lock);
 }
 
-void Outgoing::end_calls(const Lock&, Errc code, std::string text, int os_error) {
-  if (failed()) return;
+void Outgoing::set_failure(const Lock&, Errc code, std::string text, int os_error) {
   failure_ = Status(code, "a connection to a peer has failed", os_error);
   failure_text_ = std::move(text);
+}
+
+void Outgoing::end_calls(const Lock& lock, Errc code, std::string text, int os_error) {
+  if (failed()) return;
+  set_failure(lock, code, std::move(text), os_error);
   failed_.store(true, std::memory_order_release);
   changed_.notify_all();
 }

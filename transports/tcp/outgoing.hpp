@@ -98,6 +98,7 @@ class Outgoing {
              const Operation& operation);
   Status out_of_range(const Operation& operation, const RemoteRegion& region);
   Status usable(const Operation& operation);
+  void set_failure(const Lock& lock, Errc code, std::string text, int os_error = 0);
 
   const std::string peer_;
   const std::chrono::nanoseconds timeout_;

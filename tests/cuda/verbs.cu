@@ -1,64 +1,25 @@
-// Every schedule of the catalogue, and every verb of a channel, as CUDA device code. Compiled, not
-// run: what is tested is that src/channel and algorithms are kernels' code as they stand.
+// Every verb of a channel as CUDA device code. Compiled, not run: what is tested is that
+// src/channel is kernels' code as it stands. For the schedules, src/plan/kernels/kernels.cu is that
+// test.
 #include <cuda_runtime.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
-#include "algorithms/catalogue.hpp"
-#include "channel/arithmetic.hpp"
 #include "channel/block_group.hpp"
 #include "channel/fabric.hpp"
 #include "channel/fifo.hpp"
 #include "channel/memory_channel.hpp"
 #include "channel/small_packet.hpp"
 #include "channel/switch_channel.hpp"
-#include "plan/strand.hpp"
 
 namespace sluice {
 namespace {
 
-struct CudaContext {
-  using Group = BlockGroup;
-  using Fabric = sluice::Fabric;
-  using Math = GroupArithmetic;
-};
-using CudaEntry = CatalogueEntry<CudaContext>;
-
 static_assert(std::is_trivially_copyable_v<MemoryChannel> &&
               std::is_trivially_copyable_v<Semaphore>);
-static_assert(std::is_trivially_copyable_v<Fabric> && std::is_trivially_copyable_v<Arguments>);
-
-/// One rank's part of one operation. `strands` are in memory of the device.
-template <CudaEntry::Run kSchedule>
-__global__ void run_schedule(Strand* strands, GroupArithmetic math, StrandCall call) {
-  run_strand(
-      BlockGroup{}, strands[blockIdx.x],
-      [](const BlockGroup& block, Fabric& fabric, const GroupArithmetic& arithmetic,
-         const Arguments& part) { kSchedule(block, fabric, arithmetic, part); },
-      math, call, SameAddresses{});
-}
-
-using Kernel = void (*)(Strand*, GroupArithmetic, StrandCall);
-
-template <std::size_t kIndex>
-constexpr Kernel kernel_of() {
-  constexpr CudaEntry::Run kSchedule = kCatalogue<CudaContext>[kIndex].run;
-  if constexpr (kSchedule == nullptr)
-    return nullptr;  // exchange: driven by the host
-  else
-    return &run_schedule<kSchedule>;
-}
-
-template <class Indices>
-struct Kernels;
-template <std::size_t... kIndex>
-struct Kernels<std::index_sequence<kIndex...>> {
-  static constexpr Kernel kAll[] = {kernel_of<kIndex>()...};
-};
-using AllKernels = Kernels<std::make_index_sequence<std::size(kCatalogue<CudaContext>)>>;
+static_assert(std::is_trivially_copyable_v<Fabric>);
 
 /// Buffers shown to peers by a kernel itself.
 __global__ void run_exposure(Fabric* fabric, ExposedBuffer input, ExposedBuffer output,
@@ -132,7 +93,6 @@ __global__ void run_switch(SwitchChannel<> channel, std::byte* own, std::uint64_
 }  // namespace
 
 /// Takes the kernels' addresses, so that they are not left out of the object.
-Kernel schedule_kernel(std::size_t index) { return AllKernels::kAll[index]; }
 const void* channel_kernel() { return reinterpret_cast<const void*>(&run_channel); }
 const void* port_kernel() { return reinterpret_cast<const void*>(&run_port); }
 const void* small_packets_kernel() { return reinterpret_cast<const void*>(&run_small_packets); }

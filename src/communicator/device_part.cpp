@@ -96,6 +96,10 @@ void DevicePart::abort() {
   if (proxy_ != nullptr) proxy_->abort();
 }
 
+void DevicePart::stop() {
+  if (proxy_ != nullptr) proxy_->stop();
+}
+
 /// The inputs are scaled first: into the output where it can hold them, else into memory that
 /// exists in this stream alone. Peers do not reach that, and all ranks must choose alike.
 Result<std::string_view> DevicePart::run_scaled(Call call, const Reduction& reduction,

@@ -89,6 +89,8 @@ class DevicePart {
 
   /// Ends the waits of kernels in flight, and of all later ones. Any thread.
   void abort();
+  /// Before its owner ends: afterwards no thread of this tells the owner of a failure.
+  void stop();
 
   int device() const { return device_; }
   /// Memory that it has on the device.

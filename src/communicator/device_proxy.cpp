@@ -53,7 +53,9 @@ Result<std::unique_ptr<DeviceProxy>> DeviceProxy::start(Communicator communicato
   return proxy;
 }
 
-DeviceProxy::~DeviceProxy() {
+DeviceProxy::~DeviceProxy() { stop(); }
+
+void DeviceProxy::stop() {
   ending_.store(true, std::memory_order_relaxed);
   if (thread_.joinable()) thread_.join();
 }

@@ -25,7 +25,6 @@ class DeviceProxy {
   /// On the calling thread's device.
   static Result<std::unique_ptr<DeviceProxy>> start(Communicator communicator,
                                                     OnFailure on_failure);
-  /// No kernel may be asking.
   ~DeviceProxy();
   DeviceProxy(const DeviceProxy&) = delete;
   DeviceProxy& operator=(const DeviceProxy&) = delete;
@@ -33,6 +32,8 @@ class DeviceProxy {
   ProxyPlaces places() const;
   /// Ends the collective in flight. Any thread.
   void abort() { static_cast<void>(communicator_.abort()); }
+  /// Afterwards nobody is told of a failure any more. No kernel may be asking.
+  void stop();
 
  private:
   DeviceProxy(Communicator communicator, OnFailure on_failure)

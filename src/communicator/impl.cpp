@@ -27,7 +27,8 @@ Communicator::Impl::Impl() = default;
 
 Communicator::Impl::~Impl() {
   if (bootstrap_ != nullptr) bootstrap_->watch(nullptr);
-  device_.reset();  // its proxy may be telling this of an error
+  if (device_ != nullptr) device_->stop();  // its proxy may be telling this of an error
+  device_.reset();
   if (registry_ticket_ != 0) Registry::instance().unsubscribe(registry_ticket_);
   // Who still waits for this rank learns that it will not come (contradicts()).
   if (fabric_.is_set_up()) leave(kLeft);

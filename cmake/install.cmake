@@ -18,7 +18,9 @@ endforeach()
 
 # A folder of its own: nobody takes it for NVIDIA's by accident.
 install(TARGETS nccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sluice-nccl)
-install(TARGETS sluice_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET sluice_mpi)
+  install(TARGETS sluice_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl.h ${PROJECT_SOURCE_DIR}/bindings/nccl/nccl_device.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice-nccl)
 

@@ -19,7 +19,7 @@ endif()
 #
 # Functions are called (--hipcc-func-supp) and inlined as sparingly as elsewhere: by default hipcc inlines all of them, and
 # the compiler's thresholds for this processor are eleven times the usual ones and without limit where a pointer to a local
-# variable is passed. Either takes tens of minutes here. Nothing is fused: the results are those of the host.
+# variable is passed. Either did not end within ten minutes. Nothing is fused: the results are those of the host.
 function(sluice_add_hip_kernels target source)
   set(made ${CMAKE_CURRENT_BINARY_DIR}/${target}_hip.o)
   list(TRANSFORM SLUICE_HIP_ARCHITECTURES PREPEND --offload-arch= OUTPUT_VARIABLE architectures)

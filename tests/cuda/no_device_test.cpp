@@ -12,7 +12,7 @@ namespace sluice::test {
 namespace {
 
 #define SLUICE_NEEDS_NO_GPU() \
-  if (why_no_gpu().empty()) GTEST_SKIP() << "there is a GPU here"
+  if (why_no_gpu().empty()) GTEST_SKIP() << "needs a machine without a GPU"
 
 TEST(NoDevice, to_ask_for_one_fails_on_every_rank_and_says_why) {
   SLUICE_NEEDS_NO_GPU();

@@ -1,6 +1,5 @@
-// Every verb of a channel as CUDA device code. Compiled, not run: what is tested is that
-// src/channel is kernels' code as it stands. For the schedules, src/plan/kernels/kernels.cu is that
-// test.
+// Every verb of a channel as CUDA device code. Compiled, not run: src/channel is kernels' code as it
+// stands. That the schedules are, src/plan/kernels/kernels.cu shows.
 #include <cuda_runtime.h>
 
 #include <cstddef>

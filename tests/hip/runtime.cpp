@@ -49,7 +49,7 @@ TEST(HipRuntime, it_is_loaded_when_a_device_is_asked_for_and_not_before) {
 }
 
 TEST(HipRuntime, who_asks_for_a_device_hears_what_is_missing) {
-  if (why_no_gpu().empty()) GTEST_SKIP() << "there is a GPU here";
+  if (why_no_gpu().empty()) GTEST_SKIP() << "needs a machine without a GPU";
   const std::string expected =
       without_runtime() ? runtime_file() + " cannot be loaded: " : "(hipErrorNoDevice, 100)";
   EXPECT_NE(why_no_gpu().find(expected), std::string::npos) << why_no_gpu();
@@ -57,7 +57,7 @@ TEST(HipRuntime, who_asks_for_a_device_hears_what_is_missing) {
 }
 
 TEST(HipRuntime, every_call_without_a_device_is_an_error) {
-  if (why_no_gpu().empty()) GTEST_SKIP() << "there is a GPU here";
+  if (why_no_gpu().empty()) GTEST_SKIP() << "needs a machine without a GPU";
   EXPECT_FALSE(device::use(0).ok());
   EXPECT_FALSE(device::OwnStream::create().ok());
   EXPECT_FALSE(device::facts(0).ok());

@@ -1,5 +1,5 @@
-// Every verb of a channel as CUDA device code. Compiled, not run: src/channel is kernels' code as it
-// stands. That the schedules are, src/plan/kernels/kernels.cu shows.
+// Every verb of a channel as CUDA device code. Compiled, not run: src/channel is kernels' code as
+// it stands. That the schedules are, src/plan/kernels/kernels.cu shows.
 #include <cuda_runtime.h>
 
 #include <cstddef>

@@ -1,6 +1,8 @@
 // The communicator and its device part.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/error.hpp"
 #include "communicator/device_part.hpp"
 #include "communicator/impl.hpp"
@@ -41,7 +43,11 @@ Status Communicator::Impl::expect_host_memory(std::span<const LinkTransfer> tran
 void Communicator::Impl::take_device_failure() {
   if (device_ == nullptr) return;
   const StrandFailure* failure = device_->failure();
-  if (failure == nullptr || device_failure_taken_.exchange(true)) return;
+  if (failure == nullptr) return;
+  const std::lock_guard lock(device_failure_mutex_);
+  if (std::exchange(device_failure_taken_, true)) return;
+  // Of two kernels whose time is over at once, that which waited for the other may be seen first.
+  if (failure->peer_started >= kOut) await_abort();
   const std::string text = device_->text_of(*failure);
   const WaitOutcome outcome = failure->why.outcome;
   Status ended;

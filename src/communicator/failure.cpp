@@ -12,18 +12,14 @@
 #include "communicator/impl.hpp"
 
 namespace sluice {
-namespace {
 
-/// Gives news that is under way half a second.
-void await_abort(const WaitState& waits) {
+void Communicator::Impl::await_abort() const {
   for (const Deadline deadline = Deadline::after(std::chrono::milliseconds(500));
        !deadline.passed();) {
-    if (port::load_acquire(&waits.abort_word) != 0) return;
+    if (port::load_acquire(&waits_->abort_word) != 0) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
-
-}  // namespace
 
 Status Communicator::Impl::Turn::refusal() const {
   if (!taken_)
@@ -93,7 +89,7 @@ void Communicator::Impl::await_reason() const {
   const int peer = waits_->failure.peer;
   if (port::load_acquire(&header(peer).lanes[kStarted].value) < kOut || first_difference(peer) != 0)
     return;
-  await_abort(*waits_);
+  await_abort();
 }
 
 std::string Communicator::Impl::failure_text(const std::string& doing) const {
@@ -165,7 +161,7 @@ Status Communicator::Impl::reason(const std::string& doing) {
     case WaitOutcome::kTimeout:
       // One that answers may itself have waited for the one that does not, whom it names.
       if (const int peer = waits_->failure.peer; is_across(peer) && !remote_peers_->silent(peer))
-        await_abort(*waits_);
+        await_abort();
       return end(Errc::kTimeout, "a peer did not come in time", failure_text(doing));
     case WaitOutcome::kMismatch:
       await_reason();

@@ -45,8 +45,9 @@ WaitNote read_wait(const WaitNote& note) {
     copy.seen = port::load_acquire(&note.seen);
     copy.segment_ranks = port::load_acquire(&note.segment_ranks);
     copy.offset = port::load_acquire(&note.offset);
-    if (copy.turn % 2 == 0 && port::load_relaxed(&note.turn) == copy.turn) break;
+    if (copy.turn % 2 == 0 && port::load_relaxed(&note.turn) == copy.turn) return copy;
   }
+  copy.turn |= 1;  // the last look may have seen two waits
   return copy;
 }
 

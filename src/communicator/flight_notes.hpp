@@ -28,8 +28,8 @@ struct WordPlace {
 void write_wait(WaitNote& note, const LongWait& wait, WordPlace place);
 void clear_wait(WaitNote& note);
 
-/// The note as it was at one moment; one that the owner was stopped in the middle of writing, as it
-/// is.
+/// The note as it was at one moment. With an odd turn: of an owner who was stopped in the middle of
+/// writing it, or who wrote at each look; then it may be of two waits.
 WaitNote read_wait(const WaitNote& note);
 
 /// Writes down the communicator's first error; once.

@@ -172,6 +172,8 @@ class Communicator::Impl {
   std::uint64_t first_difference(int peer) const;
   std::string mismatch_text(const std::string& me) const;
   void await_reason() const;
+  /// Gives news of another rank's error, which is under way, half a second.
+  void await_abort() const;
   Status end(Errc code, const char* what, std::string text);
   /// Of this rank, all of them, whoever they are for. The communicator has an error by now.
   void end_waits();
@@ -215,7 +217,8 @@ class Communicator::Impl {
 
   std::unique_ptr<DevicePart> device_;
   std::string why_no_device_ = "the communicator was made without one";
-  std::atomic<bool> device_failure_taken_ = false;
+  std::mutex device_failure_mutex_;  // before error_mutex_
+  bool device_failure_taken_ = false;
 
   TuningEntry tuning_;
   Selection selection_;

@@ -23,6 +23,14 @@ ncclResult_t asynchronous_error(ncclComm_t comm) {
   return error;
 }
 
+/// That of another rank, whose news may be under way.
+ncclResult_t awaited_error(ncclComm_t comm) {
+  const auto deadline = Clock::now() + seconds(20);
+  while (asynchronous_error(comm) == ncclSuccess && Clock::now() < deadline)
+    std::this_thread::sleep_for(milliseconds(5));
+  return asynchronous_error(comm);
+}
+
 TEST(NcclOnDevice, QueriesTellOfTheDevice) {
   on_ranks(2, [](int, ncclComm_t comm) {
     int device = -1;
@@ -89,10 +97,7 @@ TEST(NcclOnDevice, AbortByAnotherThreadReleasesKernels) {
       EXPECT_LT(Clock::now() - begin, seconds(5));
     } else {
       // It never calls: the other one's abort is its error.
-      const auto deadline = Clock::now() + seconds(20);
-      while (asynchronous_error(comm) == ncclSuccess && Clock::now() < deadline)
-        std::this_thread::sleep_for(milliseconds(5));
-      EXPECT_EQ(asynchronous_error(comm), ncclRemoteError);
+      EXPECT_EQ(awaited_error(comm), ncclRemoteError);
       EXPECT_EQ(sum(values, comm, stream), ncclRemoteError);
       EXPECT_NCCL(ncclCommAbort(comm));
     }
@@ -120,7 +125,7 @@ TEST(NcclOnDevice, ARankThatDoesNotComeIsAnErrorAtTheDeadline) {
       ++done;
     } else {
       while (done < 2) std::this_thread::sleep_for(milliseconds(5));
-      EXPECT_NE(asynchronous_error(comm), ncclSuccess);
+      EXPECT_NE(awaited_error(comm), ncclSuccess);
     }
     EXPECT_NCCL(ncclCommAbort(comm));
   });

@@ -81,6 +81,23 @@ bool eligible(const HostEntry& entry, Placement placement) {
          !has_staged(entry.collective) || entry.collective == Collective::kBarrier;
 }
 
+/// An entry that may be chosen. Found out once for all sizes: there are ten thousand choices to
+/// make when a communicator begins.
+struct Candidate {
+  const HostEntry* entry;
+  bool asked_for;
+};
+
+std::vector<Candidate> candidates(unsigned collective, const Wanted& wanted, Placement placement) {
+  std::vector<Candidate> found;
+  for (const HostEntry& entry : host_catalogue()) {
+    if (static_cast<unsigned>(entry.collective) != collective) continue;
+    const bool asked = asked_for(wanted, entry);
+    if (asked || eligible(entry, placement)) found.push_back({&entry, asked});
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<Selection> Selection::make(const CostModel& model, int ranks, Placement placement,
@@ -89,6 +106,7 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, Placement p
   Selection selection;
   for (int collective = 0; collective < kCollectiveCount; ++collective) {
     const auto c = static_cast<unsigned>(collective);
+    const std::vector<Candidate> all = candidates(c, wanted, placement);
     selection.matters_from_[c] = ~0ull;
     for (unsigned b = kBuckets; b-- > 0;) {
       for (unsigned access = 0; access < kBufferAccessCount; ++access) {
@@ -96,15 +114,12 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, Placement p
         here.attached = access < static_cast<unsigned>(BufferAccess::kInputs);
         const HostEntry* best = nullptr;
         double best_cost = std::numeric_limits<double>::infinity();
-        for (const HostEntry& entry : host_catalogue()) {
-          if (static_cast<unsigned>(entry.collective) != c || entry.max_bytes < bucket_last(b))
-            continue;
-          if (!served(entry.needs, static_cast<BufferAccess>(access), placement)) continue;
-          if (!asked_for(wanted, entry) && !eligible(entry, placement)) continue;
-          const double cost = asked_for(wanted, entry)
-                                  ? -1
-                                  : entry.cost(here, ranks, static_cast<double>(bucket_start(b)));
-          if (cost < best_cost) best = &entry, best_cost = cost;
+        for (const auto& [entry, asked] : all) {
+          if (entry->max_bytes < bucket_last(b)) continue;
+          if (!served(entry->needs, static_cast<BufferAccess>(access), placement)) continue;
+          const double cost =
+              asked ? -1 : entry->cost(here, ranks, static_cast<double>(bucket_start(b)));
+          if (cost < best_cost) best = entry, best_cost = cost;
         }
         selection.tables_[c][access][b] = best;
         if (best != selection.tables_[c][0][b]) selection.matters_from_[c] = bucket_start(b);

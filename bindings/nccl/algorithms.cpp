@@ -60,7 +60,8 @@ std::string algorithms_of(const std::string& nccl_algo) {
     rest.erase(0, end + 1);
     const std::string translated = one(part);
     if (translated.empty())
-      log::info("NCCL_ALGO: \"{}\" has no equivalent here; chosen by cost", part);
+      log::info(log::Topic::kTuning, "NCCL_ALGO: \"{}\" has no equivalent here; chosen by cost",
+                part);
     else
       ours += (ours.empty() ? "" : ",") + translated;
   }

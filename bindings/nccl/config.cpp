@@ -49,8 +49,8 @@ constexpr Field kFields[] = {
     {"nvlsHostMode", &ncclConfig_t::nvlsHostMode, 23203, 0, INT_MAX},
 };
 
-/// The fields that change nothing on host memory are named, so that nobody believes they do.
-constexpr const char* kMeaningful[] = {"blocking", "numRmaCtx", "numRmaSig"};
+/// The fields that change nothing are named, so that nobody believes they do.
+constexpr const char* kMeaningful[] = {"blocking", "minCTAs", "maxCTAs", "numRmaCtx", "numRmaSig"};
 
 /// What the caller has set; the rest unset.
 Result<ncclConfig_t> copy_known(const ncclConfig_t& given) {
@@ -80,7 +80,7 @@ Status check_ranges(const ncclConfig_t& config) {
         std::any_of(std::begin(kMeaningful), std::end(kMeaningful),
                     [&](const char* name) { return std::strcmp(name, field.name) == 0; });
     if (!means_something)
-      log::info("ncclConfig_t::{}={} has no effect on host memory", field.name, value);
+      log::info(log::Topic::kSettings, "ncclConfig_t::{}={} has no effect here", field.name, value);
   }
   if (config.minCTAs != kUnset && config.maxCTAs != kUnset && config.minCTAs > config.maxCTAs)
     return bad_argument(fmt::format("ncclConfig_t: minCTAs {} is more than maxCTAs {}",
@@ -93,11 +93,22 @@ Status check_ranges(const ncclConfig_t& config) {
   return {};
 }
 
+/// A variable that is a number of blocks, where it is set.
+Result<int> blocks_of(const char* variable, int otherwise) {
+  const auto number = environment::number(variable);
+  if (!number) return otherwise;
+  if (*number < 1 || *number > INT_MAX)
+    return bad_argument(
+        fmt::format("{}={}: expected at least 1 and at most {}", variable, *number, INT_MAX));
+  return static_cast<int>(*number);
+}
+
 Status check_selection(const ncclCollConfig_t& config) {
   const bool asks = config.algSelection != nullptr && *config.algSelection != '\0';
   if (!asks) return {};
   if (config.forceAlgSelection == 0) {
-    log::info("algSelection \"{}\" of a call: schedules are chosen by cost", config.algSelection);
+    log::info(log::Topic::kTuning, "algSelection \"{}\" of a call: schedules are chosen by cost",
+              config.algSelection);
     return {};
   }
   return bad_usage(
@@ -120,11 +131,26 @@ Result<Config> read_config(const ncclConfig_t* given, const Config& inherited) {
     if (known.blocking != kUnset) config.blocking = known.blocking != 0;
     if (known.numRmaCtx != kUnset) config.rma_contexts = known.numRmaCtx;
     if (known.numRmaSig != kUnset) config.rma_signals = known.numRmaSig;
+    if (known.minCTAs != kUnset) config.least_blocks = known.minCTAs;
+    if (known.maxCTAs != kUnset) config.most_blocks = known.maxCTAs;
     if (known.commName != nullptr) config.name = known.commName;
   }
   if (const auto blocking = environment::number("NCCL_COMM_BLOCKING"))
     config.blocking = *blocking != 0;
+  SLUICE_TRY_ASSIGN(config.least_blocks, blocks_of("NCCL_MIN_CTAS", config.least_blocks));
+  SLUICE_TRY_ASSIGN(config.most_blocks, blocks_of("NCCL_MAX_CTAS", config.most_blocks));
+  if (config.most_blocks > 0 && config.least_blocks > config.most_blocks) {
+    log::warn("at least {} CTAs and at most {} were asked for: it will be at most {}",
+              config.least_blocks, config.most_blocks, config.most_blocks);
+    config.least_blocks = config.most_blocks;
+  }
   return config;
+}
+
+Options configured(Options options, const Config& config) {
+  options.least_strands = config.least_blocks;
+  options.most_strands = config.most_blocks;
+  return options;
 }
 
 Status check_config(const ncclCollConfig_t* config) {

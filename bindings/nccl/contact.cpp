@@ -90,7 +90,8 @@ Result<Contacts> Contacts::exchange(Communicator& ranks) {
   return contacts;
 }
 
-Result<Communicator> Contacts::meet_again(Communicator& old, std::span<const int> members) {
+Result<Communicator> Contacts::meet_again(Communicator& old, std::span<const int> members,
+                                          const Options& options) {
   const auto place = std::find(members.begin(), members.end(), old.rank());
   const int rank = static_cast<int>(place - members.begin());
   const bootstrap::Address& server = addresses_[static_cast<std::size_t>(members.front())];
@@ -103,7 +104,7 @@ Result<Communicator> Contacts::meet_again(Communicator& old, std::span<const int
   // that come meanwhile are refused, and tried again.
   if (rank == 0) kept_port_.reset();
   auto met = Communicator::create(bootstrap::encode_unique_id(fields), rank,
-                                  static_cast<int>(members.size()), old.impl().options());
+                                  static_cast<int>(members.size()), options);
   if (rank == 0) kept_port_ = bootstrap::listen_on(server).fd;
   return met;
 }

@@ -28,7 +28,8 @@ class Contacts {
   /// A new communicator of the ranks of `old` that `members` lists (ascending, this one among
   /// them), in that order. They all call it, the others do not; `old` may have failed. The first of
   /// them serves the rendezvous, at the port that it has kept for this.
-  Result<Communicator> meet_again(Communicator& old, std::span<const int> members);
+  Result<Communicator> meet_again(Communicator& old, std::span<const int> members,
+                                  const Options& options);
 
  private:
   std::vector<bootstrap::Address> addresses_;  // by rank

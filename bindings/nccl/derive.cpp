@@ -43,8 +43,9 @@ bool works(const ncclComm& comm) {
 }
 
 Status split(ncclComm& comm, int color, int key, ncclComm_t* out, const Config& config) {
+  const Options options = configured(comm.ranks->impl().options(), config);
   const auto divide = [&](Communicator& ranks) -> Status {
-    SLUICE_TRY_ASSIGN(auto part, ranks.split(color, key));
+    SLUICE_TRY_ASSIGN(auto part, ranks.split(color, key, options));
     if (!part.valid()) return {};
     SLUICE_TRY_ASSIGN(*out, child_of(comm, std::move(part), config));
     return {};
@@ -52,7 +53,7 @@ Status split(ncclComm& comm, int color, int key, ncclComm_t* out, const Config& 
   if (works(comm)) return divide(*comm.ranks);
   std::vector<int> everybody(static_cast<std::size_t>(comm.ranks->size()));
   std::iota(everybody.begin(), everybody.end(), 0);
-  SLUICE_TRY_ASSIGN(auto again, comm.contacts.meet_again(*comm.ranks, everybody));
+  SLUICE_TRY_ASSIGN(auto again, comm.contacts.meet_again(*comm.ranks, everybody, options));
   return divide(again);
 }
 
@@ -83,7 +84,9 @@ Result<std::vector<int>> remaining(const ncclComm& comm, const int* excluded, in
 
 Status shrink(ncclComm& comm, const std::vector<int>& members, ncclComm_t* out,
               const Config& config) {
-  SLUICE_TRY_ASSIGN(auto ranks, comm.contacts.meet_again(*comm.ranks, members));
+  SLUICE_TRY_ASSIGN(auto ranks,
+                    comm.contacts.meet_again(*comm.ranks, members,
+                                             configured(comm.ranks->impl().options(), config)));
   SLUICE_TRY_ASSIGN(*out, child_of(comm, std::move(ranks), config));
   return {};
 }
@@ -114,8 +117,9 @@ Status grow(ncclComm& comm, int size, std::optional<ncclUniqueId> id, ncclComm_t
   SLUICE_TRY_ASSIGN(const ncclUniqueId agreed, agree_on_id(*comm.ranks, id));
   if (id) comm.growing_by.reset();
   SLUICE_TRY_ASSIGN(const UniqueId opened, sealed(from_nccl(agreed)));
-  SLUICE_TRY_ASSIGN(auto ranks, Communicator::create(opened, comm.ranks->rank(), size,
-                                                     comm.ranks->impl().options()));
+  SLUICE_TRY_ASSIGN(auto ranks,
+                    Communicator::create(opened, comm.ranks->rank(), size,
+                                         configured(comm.ranks->impl().options(), config)));
   SLUICE_TRY_ASSIGN(*out, child_of(comm, std::move(ranks), config));
   return {};
 }

@@ -15,6 +15,7 @@
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/ids.hpp"
 #include "bindings/nccl/nccl.h"
+#include "bindings/nccl/subsystems.hpp"
 #include "bootstrap/interfaces.hpp"
 
 namespace sluice::nccl {
@@ -26,7 +27,10 @@ constexpr Parameter kParameters[] = {
     {"NCCL_COMM_ID", "", "host:port where rank 0 serves the rendezvous"},
     {"NCCL_DEBUG", "WARN", "NONE, VERSION, WARN, INFO, TRACE: what is logged"},
     {"NCCL_DEBUG_FILE", "", "a file for the log; %h host, %p process"},
+    {"NCCL_DEBUG_SUBSYS", "", "what is logged at INFO is about, by NCCL's names; ^ all but these"},
     {"NCCL_HOSTID", "", "ranks that say the same share memory"},
+    {"NCCL_MAX_CTAS", "", "blocks of a collective on a GPU, at most"},
+    {"NCCL_MIN_CTAS", "", "blocks of a collective on a GPU, at least"},
     {"NCCL_SHM_DISABLE", "0", "1: every rank as if on a host of its own"},
     {"NCCL_SOCKET_IFNAME", "", "network interfaces by prefix; = exactly, ^ all but these"},
     {"SLUICE_ALGORITHM", "", "schedules by our names"},
@@ -113,14 +117,15 @@ void list_ignored() {
                     [&](const Parameter& parameter) { return key == parameter.key; });
     if (!known) ignored += fmt::format("{}{}", ignored.empty() ? "" : ", ", key);
   }
-  if (!ignored.empty()) log::info("variables that mean nothing here, ignored: {}", ignored);
+  if (!ignored.empty())
+    log::info(log::Topic::kSettings, "variables that mean nothing here, ignored: {}", ignored);
 }
 
 Status apply() {
   read_log_settings();
   if (const auto file = environment::text("NCCL_DEBUG_FILE")) log_into(*file);
-  log::info("NCCL version {}.{}.{}, implemented by Sluice {}", NCCL_MAJOR, NCCL_MINOR, NCCL_PATCH,
-            SLUICE_VERSION);
+  log::info(log::Topic::kInit, "NCCL version {}.{}.{}, implemented by Sluice {}", NCCL_MAJOR,
+            NCCL_MINOR, NCCL_PATCH, SLUICE_VERSION);
   list_ignored();
   if (const auto host = environment::text("NCCL_HOSTID"))
     environment::provide("SLUICE_HOST", *host);
@@ -148,6 +153,8 @@ std::string text_of(const Parameter& parameter) {
 void read_log_settings() {
   if (environment::text("SLUICE_LOG")) return;
   if (const auto text = environment::text("NCCL_DEBUG")) log::set_level(level_of(*text));
+  const auto subsystems = environment::text("NCCL_DEBUG_SUBSYS");
+  log::set_topics(subsystems ? topics_of(*subsystems) : log::kAllTopics);
 }
 
 Status apply_environment() {

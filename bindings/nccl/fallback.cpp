@@ -30,7 +30,7 @@ Fallback::Fallback(std::string path) : path_(std::move(path)) {
   for (unsigned slot = 0; slot < functions_.size(); ++slot)
     functions_[slot] = ::dlsym(library, kNames[slot]);
   why_missing_ = "it does not have this function";
-  log::info("SLUICE_NCCL_FALLBACK: all communicators are those of {}", path_);
+  log::info(log::Topic::kInit, "SLUICE_NCCL_FALLBACK: all communicators are those of {}", path_);
 }
 
 const Fallback* Fallback::instance() {

@@ -21,9 +21,9 @@ Result<UniqueId> id_at(const std::string& text) {
   SLUICE_TRY_ASSIGN(fields.server, bootstrap::resolve(place->host, place->port));
   const auto secret = environment::text("SLUICE_SECRET");
   if (!secret)
-    log::info(
-        "NCCL_COMM_ID: the job's secret is made of address and user; set SLUICE_SECRET on "
-        "shared machines");
+    log::info(log::Topic::kSettings,
+              "NCCL_COMM_ID: the job's secret is made of address and user; set SLUICE_SECRET on "
+              "shared machines");
   fields.secret = bootstrap::hash_to_secret(
       "sluice nccl comm id v1", fmt::format("{}/{}/{}", ::getuid(), text, secret.value_or("")));
   fields.rank_zero_serves = true;

@@ -38,14 +38,14 @@ ncclResult_t init(ncclComm_t* out, int size, const ncclUniqueId& id, int rank, i
   comm->device = device;
   let_go(nullptr);
   // Without a device in the process the caller's number is only kept.
-  Options options = options_from_environment();
+  Options options = configured(options_from_environment(), config.value());
   options.device = current_device() < 0 ? -1 : device;
   options.device_required = device_required;
   return make(out, std::move(comm), [=](ncclComm& made) -> Status {
     SLUICE_TRY_ASSIGN(const UniqueId opened, sealed(from_nccl(id)));
     SLUICE_TRY_ASSIGN(auto ranks, Communicator::create(opened, rank, size, options));
-    log::info("rank {} of {}: communicator \"{}\" through the NCCL door", rank, size,
-              made.config.name);
+    log::info(log::Topic::kInit, "rank {} of {}: communicator \"{}\" through the NCCL door", rank,
+              size, made.config.name);
     return welcome(made, std::move(ranks));
   });
 }

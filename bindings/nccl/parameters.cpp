@@ -133,7 +133,8 @@ ncclResult_t ParamGetAllParameterKeys(const char*** table, int* tableLen) {
 
 void ParamDumpAll() {
   for (const Parameter& parameter : parameters())
-    log::info("{}={} ({})", parameter.key, text_of(parameter), parameter.meaning);
+    log::info(log::Topic::kSettings, "{}={} ({})", parameter.key, text_of(parameter),
+              parameter.meaning);
 }
 
 }  // namespace sluice::nccl

@@ -93,6 +93,11 @@ struct Options {
   /// Blocks that a collective on the device runs with, at most, all ranks the least that one asks
   /// for. 0: half of what its share of the device holds, and no more than 64.
   int strands = 0;
+  /// Bounds of that number, 0: none. A collective takes at least so many blocks, however small it
+  /// is, as far as they fit; the greatest that a rank asks for counts.
+  int least_strands = 0;
+  /// A collective takes no more; the least that a rank asks for counts, and wins over the others.
+  int most_strands = 0;
 };
 
 class OnStream;
@@ -128,6 +133,8 @@ class Communicator {
   /// Collective. A negative color takes part and gets a communicator without value: test it with
   /// valid().
   Result<Communicator> split(int color, int key);
+  /// Likewise; the new ones are made with `options` instead of this one's.
+  Result<Communicator> split(int color, int key, const Options& options);
   bool valid() const { return impl_ != nullptr; }
 
   // ---- collectives; p is size() ----

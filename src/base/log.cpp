@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <iterator>
 #include <memory>
 
@@ -32,6 +33,8 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+std::atomic<unsigned> topics_written = kAllTopics;
+
 }  // namespace
 
 Level level() {
@@ -43,6 +46,13 @@ Level level() {
 void set_level(Level level) { logger().set_level(theirs(level)); }
 
 bool enabled(Level level) { return logger().should_log(theirs(level)); }
+
+void set_topics(unsigned topics) { topics_written.store(topics, std::memory_order_relaxed); }
+
+bool enabled(Level level, Topic topic) {
+  if (level >= Level::kWarn) return enabled(level);
+  return enabled(level) && (topics_written.load(std::memory_order_relaxed) & bit(topic)) != 0;
+}
 
 void write(Level level, std::string_view text) {
   logger().log(theirs(level), spdlog::string_view_t(text.data(), text.size()));

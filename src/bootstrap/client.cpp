@@ -155,7 +155,7 @@ void Client::send(SharedBytes bytes) {
 
 void Client::add_event(Event event) {
   if (leaving_) return;
-  log::info("rank {}: {}", rank_, event.text);
+  log::info(log::Topic::kBootstrap, "rank {}: {}", rank_, event.text);
   events_.push_back(std::move(event));
   changed_.notify_all();
 }

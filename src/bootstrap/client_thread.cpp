@@ -63,7 +63,8 @@ void Client::take_outbox() {
   // What the server said before it went may still be there to be read; receive() then finds the
   // end.
   if (const int error = stream_.flush())
-    log::debug("rank {}: sending to the server: {}", rank_, std::strerror(error));
+    log::debug(log::Topic::kBootstrap, "rank {}: sending to the server: {}", rank_,
+               std::strerror(error));
 }
 
 void Client::receive() {
@@ -160,7 +161,8 @@ void Client::server_said_goodbye() {
   const Lock lock(mutex_);
   online_ = false;
   if (!leaving_)
-    log::info("rank {}: the rendezvous at {} ended; peers are no longer watched", rank_,
+    log::info(log::Topic::kBootstrap,
+              "rank {}: the rendezvous at {} ended; peers are no longer watched", rank_,
               server_address_);
   break_with(Errc::kRemoteError,
              fmt::format("rank {}: the process that served the rendezvous at {} has ended", rank_,

@@ -169,7 +169,8 @@ class Choice {
 
   void exclude(const Wish& wish) {
     if (std::erase_if(rows_, [&](const Interface& row) { return wish.fits(row); }) == 0)
-      log::info("SLUICE_NET excludes {}, which this host does not have", wish.text);
+      log::info(log::Topic::kNetwork, "SLUICE_NET excludes {}, which this host does not have",
+                wish.text);
   }
 
   /// Whether there is any that fits.
@@ -277,7 +278,7 @@ Result<std::vector<Interface>> used_interfaces(const Address& trusted) {
   std::vector<std::string> names;
   names.reserve(chosen.size());
   for (const Interface& each : chosen) names.push_back(each.text());
-  log::debug("network interfaces: {}", fmt::join(names, ", "));
+  log::debug(log::Topic::kNetwork, "network interfaces: {}", fmt::join(names, ", "));
   return chosen;
 }
 

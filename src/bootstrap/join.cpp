@@ -123,8 +123,8 @@ Result<FrameStream> reach_server(const Joiner& joiner) {
                               joiner.me(), joiner.id.rank_zero_serves ? " that rank 0 serves" : "",
                               joiner.server.text(), joiner.waited(), latest.text));
     }
-    log::debug("{}: the rendezvous at {}: {}; trying again", joiner.me(), joiner.server.text(),
-               latest.text);
+    log::debug(log::Topic::kBootstrap, "{}: the rendezvous at {}: {}; trying again", joiner.me(),
+               joiner.server.text(), latest.text);
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
         pause, std::chrono::milliseconds(joiner.deadline.milliseconds_left())));
     pause = std::min(pause * 2, kLongestPause);

@@ -103,7 +103,7 @@ Result<UniqueId> make_id(const LaunchPlan& plan) {
   if (plan.secret_is_weak && plan.rank == 0) {
     // What is encrypted under such a secret is not kept from those who can compute it.
     const bool encrypts = environment::text("SLUICE_ENCRYPT", "0") == "1";
-    log::line(encrypts ? log::Level::kWarn : log::Level::kInfo,
+    log::line(encrypts ? log::Level::kWarn : log::Level::kInfo, log::Topic::kBootstrap,
               "the job's secret is derived from what {} tells about the job; whoever knows "
               "that can join{}: set SLUICE_SECRET on shared machines",
               plan.launcher, encrypts ? ", and read what is encrypted" : "");

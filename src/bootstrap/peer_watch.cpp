@@ -38,7 +38,8 @@ PeerWatch::PeerWatch(const Process& self, const std::vector<Process>& ranks) {
       if (error == ESRCH) {
         mark_ended(process);
       } else {
-        log::debug("no pidfd for process {}: {}; only the server watches it", pid,
+        log::debug(log::Topic::kBootstrap,
+                   "no pidfd for process {}: {}; only the server watches it", pid,
                    std::strerror(error));
         continue;
       }

@@ -47,6 +47,10 @@ struct SplitEntry {
 }  // namespace
 
 Result<Communicator> Communicator::split(int color, int key) {
+  return split(color, key, impl_->options());
+}
+
+Result<Communicator> Communicator::split(int color, int key, const Options& options) {
   const Impl::Turn turn(*impl_);
   SLUICE_TRY(turn.status());
   Bootstrap& bootstrap = impl_->bootstrap();
@@ -87,7 +91,7 @@ Result<Communicator> Communicator::split(int color, int key) {
   const auto place = std::find_if(group.begin(), group.end(),
                                   [&](const auto& entry) { return entry.rank == rank(); });
   return create(id, static_cast<int>(place - group.begin()), static_cast<int>(group.size()),
-                impl_->options());
+                options);
 }
 
 Status Communicator::abort() { return impl_->abort(); }

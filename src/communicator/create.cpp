@@ -5,6 +5,7 @@
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "communicator/doorbell_preparation.hpp"
 #include "communicator/impl.hpp"
 #include "communicator/setup.hpp"
 
@@ -39,7 +40,8 @@ Result<std::vector<Window>> Communicator::Impl::share(Window window, const char*
       windows[static_cast<std::size_t>(r)] = remote.window;
       keep_open_.push_back(std::make_shared<decltype(remote)>(std::move(remote)));
     }
-    log::debug("rank {}: opened the {} of {} ranks", bootstrap_->rank(), what, windows.size());
+    log::debug(log::Topic::kMemory, "rank {}: opened the {} of {} ranks", bootstrap_->rank(), what,
+               windows.size());
     return windows;
   };
   if (auto* shm = std::get_if<transport::Shm>(&transport_)) return share_over(*shm);
@@ -61,6 +63,7 @@ Result<std::unique_ptr<Communicator::Impl>> Communicator::Impl::create(const Uni
     return fail(
         Errc::kInvalidArgument, "bad timeout",
         fmt::format("the timeout must be positive, found {} ms", impl->options_.timeout.count()));
+  const DoorbellPreparation doorbells;  // before the job's thread begins
   SLUICE_TRY_ASSIGN(impl->bootstrap_,
                     Bootstrap::join(id, rank, size, impl->deadline(), impl->options_.encrypt));
   SLUICE_TRY(Setup(*impl).run());

@@ -41,7 +41,8 @@ kernels::BlockLists lists_of(const BlockLengths& lengths) {
 
 unsigned DevicePart::strands_for(std::uint64_t bytes) const {
   const std::uint64_t worth = (bytes + kBytesOfStrand - 1) / kBytesOfStrand;
-  return static_cast<unsigned>(std::clamp<std::uint64_t>(worth, 1, shape_.strands));
+  return static_cast<unsigned>(
+      std::clamp(worth, std::min(least_strands_, shape_.strands), shape_.strands));
 }
 
 Result<std::string_view> DevicePart::run(const Call& call, const Reduction& reduction,

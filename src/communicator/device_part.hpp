@@ -28,12 +28,17 @@
 
 namespace sluice {
 
+/// How many strands are asked for; Options has what each means.
+struct StrandsAsked {
+  std::int32_t wanted = 0, least = 0, most = 0;
+};
+
 /// What a device part is made of. All ranks make theirs together.
 struct DeviceJob {
   Bootstrap& bootstrap;
   Deadline deadline;
-  int device;   // of this process
-  int strands;  // at most; 0: as many as fit, and leave room
+  int device;  // of this process
+  StrandsAsked strands;
   std::chrono::nanoseconds timeout;
   std::string algorithm;                   // as Options::algorithm
   std::span<const PeerProcess> processes;  // by rank
@@ -93,8 +98,10 @@ class DevicePart {
   void stop();
 
   int device() const { return device_; }
-  /// Memory that it has on the device.
-  std::uint64_t device_bytes() const { return shape_.segments_bytes() + shape_.bytes(); }
+  /// Memory that it has on the device; segments in memory of the host are not.
+  std::uint64_t device_bytes() const {
+    return shape_.bytes() + (segments_on_device_ ? shape_.segments_bytes() : 0);
+  }
   /// Whether kernels of every rank reach the memory of every rank's device.
   bool reaches_peers() const { return reaches_peers_; }
   int strands() const { return static_cast<int>(shape_.strands); }
@@ -131,10 +138,12 @@ class DevicePart {
   int rank_ = 0;
   int ranks_ = 1;
   StrandMemory shape_;
+  std::uint64_t least_strands_ = 1;  // of a collective
   device::Facts facts_;
   device::Store::Memory segments_, memory_, pinned_;
   std::vector<std::shared_ptr<std::byte>> peers_segments_;  // by rank
   bool reaches_peers_ = true;
+  bool segments_on_device_ = true;
   bool direct_ = false;  // every rank's kernels reach every rank's buffers
   std::vector<Region> regions_;
   std::unique_ptr<DeviceProxy> proxy_;  // where ranks are on several hosts: of all calls

@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
-#include <set>
 
 #include "base/environment.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "communicator/agreement.hpp"
+#include "communicator/device_kernels.hpp"
 #include "communicator/device_part.hpp"
 #include "device/shareable.hpp"
 #include "memory/region.hpp"
@@ -39,39 +38,6 @@ CostModel device_costs(const device::Facts& facts, int ranks) {
   return model;
 }
 
-/// Every kernel once, with nothing to do. A kernel is loaded when it is first launched, and may get
-/// memory for its stack then; both could wait for kernels in flight, which may wait for this one.
-Status load_kernels(int device) {
-  static std::mutex mutex;
-  static std::set<int> loaded;
-  const std::lock_guard lock(mutex);
-  if (loaded.contains(device)) return {};
-  SLUICE_TRY_ASSIGN(const device::OwnStream stream, device::OwnStream::create());
-  Strand* strands = nullptr;
-  GroupArithmetic math;
-  StrandCall nothing{.strands = 0};
-  kernels::BlockLists lists{};
-  void* arguments[] = {&strands, &math, &nothing, &lists};
-  for (std::size_t line = 0; line < host_catalogue().size(); ++line)
-    if (const void* kernel = kernels::schedule(line); kernel != nullptr)
-      SLUICE_TRY(device::launch(kernel, 1, kernels::kThreads, arguments, stream.stream()));
-  ProxyPlaces places;
-  ProxiedCall no_call;
-  void* asked[] = {&strands, &places, &no_call, &lists};
-  SLUICE_TRY(device::launch(kernels::proxied(), 1, kernels::kThreads, asked, stream.stream()));
-  ExchangeLaunch no_messages;
-  void* messages[] = {&strands, &no_messages};
-  SLUICE_TRY(device::launch(kernels::exchange(), 1, kernels::kThreads, messages, stream.stream()));
-  std::byte* bytes = nullptr;
-  std::uint64_t count = 0;
-  kernels::ScaleBy by{DataType::kFloat32, 1, 1, nullptr};
-  void* scaling[] = {&bytes, &bytes, &count, &by};
-  SLUICE_TRY(device::launch(kernels::scale(), 1, kernels::kThreads, scaling, stream.stream()));
-  SLUICE_TRY(stream.wait());
-  loaded.insert(device);
-  return {};
-}
-
 /// Shared memory of the host that kernels reach, for as long as somebody keeps it.
 Result<std::shared_ptr<std::byte>> pinned_by(int device, SharedMemory memory) {
   SLUICE_TRY(device::pin(memory.data(), memory.bytes()));
@@ -90,23 +56,16 @@ Result<bool> host_memory_wanted() {
               fmt::format("SLUICE_DEVICE_SEGMENTS={}: expected device or host", text));
 }
 
-/// Blocks of any of the kernels that the current device holds at once.
-Result<int> blocks_of_any() {
-  SLUICE_TRY_ASSIGN(int least, device::blocks_at_once(kernels::exchange(), kernels::kThreads));
-  for (std::size_t line = 0; line < host_catalogue().size(); ++line) {
-    const void* kernel = kernels::schedule(line);
-    if (kernel == nullptr) continue;
-    SLUICE_TRY_ASSIGN(const int blocks, device::blocks_at_once(kernel, kernels::kThreads));
-    least = std::min(least, blocks);
-  }
-  return least;
-}
-
 }  // namespace
 
 class DeviceSetup {
  public:
   DeviceSetup(const DeviceJob& job, DevicePart& part) : job_(job), part_(part) {}
+  ~DeviceSetup() {  // all have fetched them, or never will
+    for (const std::uint64_t offer : offers_) job_.shm->withdraw(offer);
+  }
+  DeviceSetup(const DeviceSetup&) = delete;
+  DeviceSetup& operator=(const DeviceSetup&) = delete;
 
   Status run() {
     if (job_.make_proxy) return run_by_proxy();
@@ -120,7 +79,8 @@ class DeviceSetup {
     if (!all_reached) SLUICE_TRY(meet_in_host_memory());
     SLUICE_TRY_ASSIGN(part_.selection_, Selection::make(device_costs(part_.facts_, size()), size(),
                                                         Placement::kOneHost, job_.algorithm));
-    log::info("rank {} of {}: device {} ({}), {} strands, {:.0f} MiB of segments, {}", rank(),
+    log::info(log::Topic::kInit,
+              "rank {} of {}: device {} ({}), {} strands, {:.0f} MiB of segments, {}", rank(),
               size(), part_.device_, part_.facts_.name, part_.shape_.strands,
               static_cast<double>(part_.shape_.segments_bytes()) / (1 << 20),
               !part_.reaches_peers_ ? "in memory of the host"
@@ -138,8 +98,8 @@ class DeviceSetup {
     const device::Using device(job_.device);
     SLUICE_TRY(device.status());
     SLUICE_TRY_ASSIGN(part_.proxy_, job_.make_proxy());
-    log::info("rank {} of {}: device {} ({}), through the host", rank(), size(), part_.device_,
-              part_.facts_.name);
+    log::info(log::Topic::kInit, "rank {} of {}: device {} ({}), through the host", rank(), size(),
+              part_.device_, part_.facts_.name);
     return {};
   }
 
@@ -147,15 +107,16 @@ class DeviceSetup {
   /// What a rank finds on its machine.
   struct Found {
     std::array<std::uint8_t, 16> uuid;
-    std::int32_t blocks;   // that the device holds at once
-    std::int32_t strands;  // asked for
+    std::int32_t blocks;  // that the device holds at once
+    StrandsAsked strands;
   };
   /// Where its segments are.
   struct Shown {
     std::uint64_t base;
     device::Handle handle;
     std::int32_t device;
-    std::uint64_t descriptor;  // in memory of the host: where its owner serves them
+    std::uint64_t descriptor;  // where their owner serves one; 0: there is a handle
+    std::uint64_t bytes;       // behind the descriptor
   };
   struct Wired {
     std::uint64_t reached;  // whether it has everybody's segments
@@ -179,11 +140,13 @@ class DeviceSetup {
   }
 
   Result<Found> look();
-  Result<int> strands_of(const std::vector<Found>& found) const;
+  Result<int> strands_of(const std::vector<Found>& found);
   Result<Shown> make_memory();
+  Status show(Shown& segments);
   Result<Wired> wire(const std::vector<Shown>& shown);
   /// null: kernels here do not reach them.
   Result<Segments> segments_of(int peer, const Shown& shown) const;
+  Result<Segments> opened(int peer, const Shown& shown) const;
   Result<Segments> shared_here(int peer, const Shown& shown) const;
 
   Result<Wired> make_lone_strand();
@@ -195,6 +158,7 @@ class DeviceSetup {
   const DeviceJob& job_;
   DevicePart& part_;
   bool wants_host_memory_ = false;  // although the devices may reach each other
+  std::vector<std::uint64_t> offers_;
 };
 
 Result<DeviceSetup::Found> DeviceSetup::look() {
@@ -203,10 +167,11 @@ Result<DeviceSetup::Found> DeviceSetup::look() {
     return fail(devices.status().code(), "no device",
                 fmt::format("rank {}: device {} was asked for, and there is none: {}", rank(),
                             job_.device, device::why_none()));
-  if (job_.strands < 0)
+  if (std::min({job_.strands.wanted, job_.strands.least, job_.strands.most}) < 0)
     return fail(Errc::kInvalidArgument, "bad number of strands",
-                fmt::format("rank {}: {} strands were asked for; expected at least 0", rank(),
-                            job_.strands));
+                fmt::format("rank {}: {} strands were asked for, {} at least, {} at most; expected "
+                            "numbers from 0",
+                            rank(), job_.strands.wanted, job_.strands.least, job_.strands.most));
   if (job_.device >= devices.value())
     return fail(Errc::kInvalidArgument, "no such device",
                 fmt::format("rank {}: device {} was asked for; expected 0 to {}", rank(),
@@ -225,19 +190,25 @@ Result<DeviceSetup::Found> DeviceSetup::look() {
 
 /// How many strands each rank gets: the blocks of all ranks that share a device must be on it at
 /// the same time. Half of them are left to others unless somebody asks for a number.
-Result<int> DeviceSetup::strands_of(const std::vector<Found>& found) const {
-  int fit = std::numeric_limits<int>::max(), wanted = 0;
+Result<int> DeviceSetup::strands_of(const std::vector<Found>& found) {
+  constexpr int kAny = std::numeric_limits<int>::max();
+  int fit = kAny, wanted = kAny, most = kAny, least = 1;
   for (const Found& each : found) {
     const auto sharing = std::count_if(found.begin(), found.end(),
                                        [&](const Found& other) { return other.uuid == each.uuid; });
     fit = std::min(fit, each.blocks / static_cast<int>(sharing));
-    if (each.strands > 0) wanted = wanted == 0 ? each.strands : std::min(wanted, each.strands);
+    if (each.strands.wanted > 0) wanted = std::min(wanted, each.strands.wanted);
+    if (each.strands.most > 0) most = std::min(most, each.strands.most);
+    least = std::max(least, each.strands.least);
   }
   if (fit < 1)
     return fail(Errc::kInvalidUsage, "too many ranks on a device",
                 fmt::format("rank {}: more ranks share a device than it holds blocks of {} threads",
                             rank(), kernels::kThreads));
-  return wanted > 0 ? std::min(wanted, fit) : std::clamp(fit / 2, 1, kMostStrands);
+  most = std::min(most, fit);
+  least = std::min(least, most);
+  part_.least_strands_ = static_cast<std::uint64_t>(least);
+  return std::clamp(wanted < kAny ? wanted : std::min(fit / 2, kMostStrands), least, most);
 }
 
 Result<DeviceSetup::Shown> DeviceSetup::make_memory() {
@@ -248,27 +219,56 @@ Result<DeviceSetup::Shown> DeviceSetup::make_memory() {
                     store.device_memory(part_.shape_.segments_bytes(), !one_process()));
   SLUICE_TRY_ASSIGN(part_.memory_, store.device_memory(part_.shape_.bytes(), false));
   SLUICE_TRY_ASSIGN(part_.pinned_, store.pinned_memory(sizeof(DevicePart::Pinned)));
-  Shown shown{reinterpret_cast<std::uint64_t>(part_.segments_.get()), {}, job_.device, 0};
-  if (!one_process()) {
-    SLUICE_TRY_ASSIGN(shown.handle, device::share(part_.segments_.get()));
-  }
+  Shown shown{reinterpret_cast<std::uint64_t>(part_.segments_.get()), {}, job_.device, 0, 0};
+  if (!one_process()) SLUICE_TRY(show(shown));
   return shown;
+}
+
+/// To other processes. By a descriptor where they can have one: whoever has opened that keeps the
+/// memory when this rank has left, whose peers may still be reading what it sent.
+Status DeviceSetup::show(Shown& segments) {
+  std::byte* const base = part_.segments_.get();
+  SLUICE_TRY_ASSIGN(const Fd descriptor, device::descriptor_of(base));
+  if (!descriptor) {
+    SLUICE_TRY_ASSIGN(segments.handle, device::share(base));
+    return {};
+  }
+  SLUICE_TRY_ASSIGN(const device::Allocation whole, device::allocation_of(base));
+  SLUICE_TRY_ASSIGN(segments.descriptor, job_.shm->offer(descriptor.get(), whole.bytes));
+  offers_.push_back(segments.descriptor);
+  segments.bytes = whole.bytes;
+  return {};
 }
 
 Result<DeviceSetup::Segments> DeviceSetup::segments_of(int peer, const Shown& shown) const {
   if (!part_.reaches_peers_) return host_segments_of(peer, shown);
-  if (!same_process(peer)) {
-    const auto opened = device::open(shown.handle);
-    if (!opened.ok()) return Segments();
-    return Segments(static_cast<std::byte*>(opened.value()),
-                    [own = job_.device](std::byte* mapping) {
-                      const device::Using device(own);
-                      static_cast<void>(device::close(mapping));
-                    });
-  }
+  if (!same_process(peer)) return opened(peer, shown);
   SLUICE_TRY_ASSIGN(const bool reached, device::reach(shown.device));
   if (!reached) return Segments();
   return shared_here(peer, shown);
+}
+
+/// Segments of a rank of another process.
+Result<DeviceSetup::Segments> DeviceSetup::opened(int peer, const Shown& shown) const {
+  const int own = job_.device;
+  if (shown.descriptor == 0) {
+    const auto base = device::open(shown.handle);
+    if (!base.ok()) return Segments();
+    return Segments(static_cast<std::byte*>(base.value()), [own](std::byte* mapping) {
+      const device::Using device(own);
+      static_cast<void>(device::close(mapping));
+    });
+  }
+  SLUICE_TRY_ASSIGN(const auto received,
+                    job_.shm->fetch(job_.processes[static_cast<std::size_t>(peer)].descriptors,
+                                    shown.descriptor, job_.deadline));
+  const auto base = device::open_shareable(received.fd, shown.bytes);
+  if (!base.ok()) return Segments();
+  return Segments(static_cast<std::byte*>(base.value()),
+                  [own, bytes = shown.bytes](std::byte* mapping) {
+                    const device::Using device(own);
+                    static_cast<void>(device::close_shareable(mapping, bytes));
+                  });
 }
 
 /// Segments of a rank of this process.
@@ -328,22 +328,20 @@ Result<DeviceSetup::Wired> DeviceSetup::make_lone_strand() {
 /// host, which every device reaches. A few strands fill what leads there.
 Status DeviceSetup::meet_in_host_memory() {
   part_.reaches_peers_ = false;
+  part_.segments_on_device_ = false;
   wants_host_memory_ = false;
   part_.peers_segments_.clear();
   const auto kept = part_.segments_;  // until all have let go of them
   part_.shape_.strands = std::min<std::uint64_t>(part_.shape_.strands, kMostStrandsByHost);
-  const auto mine = make_host_segments();
-  const auto shown = exchange(mine);
-  const auto wired = shown.ok() ? exchange(wire(shown.value())) : shown.status();
-  if (mine.ok() && mine.value().descriptor != 0) job_.shm->withdraw(mine.value().descriptor);
-  return wired.status();
+  SLUICE_TRY_ASSIGN(const auto shown, exchange(make_host_segments()));
+  return exchange(wire(shown)).status();
 }
 
 Result<DeviceSetup::Shown> DeviceSetup::make_host_segments() {
   const device::Using device(job_.device);
   SLUICE_TRY(device.status());
   const std::uint64_t bytes = part_.shape_.segments_bytes();
-  Shown shown{0, {}, job_.device, 0};
+  Shown shown{0, {}, job_.device, 0, bytes};
   if (one_process()) {
     SLUICE_TRY_ASSIGN(part_.segments_, device::Store::instance().pinned_memory(bytes));
     shown.base = reinterpret_cast<std::uint64_t>(part_.segments_.get());
@@ -352,12 +350,8 @@ Result<DeviceSetup::Shown> DeviceSetup::make_host_segments() {
   SLUICE_TRY_ASSIGN(auto memory, SharedMemory::create(bytes, "device-segments"));
   SLUICE_TRY(memory.populate());
   SLUICE_TRY_ASSIGN(shown.descriptor, job_.shm->offer(memory.fd(), bytes));
-  auto pinned = pinned_by(job_.device, std::move(memory));
-  if (!pinned.ok()) {
-    job_.shm->withdraw(shown.descriptor);
-    return pinned.status();
-  }
-  part_.segments_ = std::move(pinned).value();
+  offers_.push_back(shown.descriptor);
+  SLUICE_TRY_ASSIGN(part_.segments_, pinned_by(job_.device, std::move(memory)));
   return shown;
 }
 

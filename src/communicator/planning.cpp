@@ -122,18 +122,20 @@ Status Setup::plan() {
 }
 
 void Setup::log_figures(const CostModel& model) const {
-  log::info(
-      "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
-      "{:.1f} GB/s, attach {}",
-      rank(), size(), transport_name(), model.ranks_per_core, model.alpha,
-      model.stage_streaming ? "streamed" : "cached", 1 / model.stage_write, 1 / model.stage_read,
-      impl_.one_process_ ? "not needed"
-      : impl_.attach_everywhere_
-          ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
-          : "off");
+  log::info(log::Topic::kTuning,
+            "rank {} of {}: {} transport, {:.2g} ranks a core, flag {:.0f} ns, stage {} {:.1f} + "
+            "{:.1f} GB/s, attach {}",
+            rank(), size(), transport_name(), model.ranks_per_core, model.alpha,
+            model.stage_streaming ? "streamed" : "cached", 1 / model.stage_write,
+            1 / model.stage_read,
+            impl_.one_process_ ? "not needed"
+            : impl_.attach_everywhere_
+                ? fmt::format("{:.0f} ns + {:.1f} GB/s", model.attach_alpha, 1 / model.attach_byte)
+                : "off");
   if (spread())
-    log::info("rank {} of {}: {} hosts, network {:.1f} us + {:.1f} Gbit/s", rank(), size(),
-              impl_.hosts_.hosts(), model.network_alpha / 1000, 8 / model.network_byte);
+    log::info(log::Topic::kTuning, "rank {} of {}: {} hosts, network {:.1f} us + {:.1f} Gbit/s",
+              rank(), size(), impl_.hosts_.hosts(), model.network_alpha / 1000,
+              8 / model.network_byte);
 }
 
 Placement Setup::placement() const {

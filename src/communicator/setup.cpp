@@ -215,7 +215,6 @@ void Setup::wire_fabric() {
   if (spread()) waits.take_in = &Communicator::Impl::take_in;
   for (const int r : neighbours())
     impl_.peers_[static_cast<std::size_t>(r)].doorbell = &impl_.header(r).doorbell;
-  prepare_doorbells();
   list_hosts();
 
   // Not touched before it is needed: most schedules need none.
@@ -309,7 +308,8 @@ Status Setup::make_device_part() {
   if (made.ok() || impl_.options_.device_required) return made;
   // The same on every rank: each step of it is collective, and so is its failure.
   impl_.why_no_device_ = last_error();
-  log::info("rank {} of {}: no collectives on devices: {}", rank(), size(), impl_.why_no_device_);
+  log::info(log::Topic::kInit, "rank {} of {}: no collectives on devices: {}", rank(), size(),
+            impl_.why_no_device_);
   return {};
 }
 
@@ -321,7 +321,9 @@ Status Setup::try_device_part() {
   DeviceJob job{.bootstrap = *impl_.bootstrap_,
                 .deadline = deadline_,
                 .device = impl_.options_.device,
-                .strands = impl_.options_.strands,
+                .strands = {.wanted = impl_.options_.strands,
+                            .least = impl_.options_.least_strands,
+                            .most = impl_.options_.most_strands},
                 .timeout = impl_.options_.timeout,
                 .algorithm = impl_.options_.algorithm,
                 .processes = impl_.processes_,

@@ -86,7 +86,8 @@ Status Setup::use_rails(CostModel& model) {
   impl_.remote_peers_.reset();
   SLUICE_TRY_ASSIGN(auto ways, ways_over(networks));
   SLUICE_TRY(open_remote_segments(std::move(ways)));
-  log::info("rank {} of {}: the network is slow, so all {} that the hosts have in common are used",
+  log::info(log::Topic::kNetwork,
+            "rank {} of {}: the network is slow, so all {} that the hosts have in common are used",
             rank(), size(), rails_);
   return tuned_ ? Status() : measure_network_cost(model);
 }

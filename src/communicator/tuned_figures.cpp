@@ -26,10 +26,11 @@ Result<std::optional<CostModel>> look_up(const TuningKey& key) {
   if (!path) return std::optional<CostModel>();
   SLUICE_TRY_ASSIGN(const Tuning tuning, read_tuning(*path));
   if (const TuningEntry* entry = tuning.find(key)) {
-    log::info("figures of the links: from {}, {}", *path, key.text());
+    log::info(log::Topic::kTuning, "figures of the links: from {}, {}", *path, key.text());
     return std::optional(entry->figures);
   }
-  log::info("{} says nothing about {}: the links are measured", *path, key.text());
+  log::info(log::Topic::kTuning, "{} says nothing about {}: the links are measured", *path,
+            key.text());
   return std::optional<CostModel>();
 }
 

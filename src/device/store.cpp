@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "device/device.hpp"
+#include "device/shareable.hpp"
 
 namespace sluice::device {
 
@@ -15,13 +16,17 @@ Store& Store::instance() {
 Result<Store::Memory> Store::device_memory(std::uint64_t bytes, bool shown) {
   SLUICE_TRY_ASSIGN(const int device, current());
   const Kind kind{device, bytes};
+  if (shown) {
+    SLUICE_TRY_ASSIGN(void* const base, allocate_shareable(bytes));
+    return own(static_cast<std::byte*>(base), kind, false);
+  }
   if (std::byte* const base = take(kind); base != nullptr) {
-    Memory memory = own(base, kind, !shown);
+    Memory memory = own(base, kind, true);
     SLUICE_TRY(clear(base, bytes));
     return memory;
   }
   SLUICE_TRY_ASSIGN(void* const base, allocate(bytes));
-  return own(static_cast<std::byte*>(base), kind, !shown);
+  return own(static_cast<std::byte*>(base), kind, true);
 }
 
 Result<Store::Memory> Store::pinned_memory(std::uint64_t bytes) {
@@ -62,7 +67,7 @@ void Store::give_back(std::byte* base, Kind kind, bool kept) {
     used_.erase(base);
     if (kept) return free_[kind].push_back(base);
   }
-  static_cast<void>(release(base));
+  static_cast<void>(release_shareable(base));
 }
 
 }  // namespace sluice::device

@@ -23,8 +23,8 @@ class Store {
   /// Never destroyed: at exit the driver has gone before it.
   static Store& instance();
 
-  /// Zeroed memory of the calling thread's device. `shown`: other processes open it, so it is not
-  /// kept: whether they have closed it, nobody here knows.
+  /// Zeroed memory of the calling thread's device. `shown`: other processes open it. It is
+  /// shareable, and not kept: whether they have closed it, nobody here knows.
   Result<Memory> device_memory(std::uint64_t bytes, bool shown);
   /// Zeroed memory of the host that kernels reach.
   Result<Memory> pinned_memory(std::uint64_t bytes);

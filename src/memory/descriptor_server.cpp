@@ -258,7 +258,8 @@ void DescriptorServer::drop_late_clients() {
 void DescriptorServer::refuse(pid_t pid, const std::string& reason) {
   const std::uint64_t count = ++refused_;
   if (count > kRefusalsLogged)
-    return log::debug("descriptor server @{}: refused pid {}: {}", address_, pid, reason);
+    return log::debug(log::Topic::kMemory, "descriptor server @{}: refused pid {}: {}", address_,
+                      pid, reason);
   log::warn("descriptor server @{}: refused pid {}: {}{}", address_, pid, reason,
             count == kRefusalsLogged ? " (further refusals at debug level)" : "");
 }

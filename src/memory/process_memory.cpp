@@ -117,14 +117,14 @@ bool probe(pid_t pid, const volatile std::uint64_t* remote, std::uint64_t expect
   const ssize_t got =
       read_once(pid, &found, reinterpret_cast<std::uintptr_t>(remote), sizeof found);
   if (got != sizeof found) {
-    log::debug("cross-memory attach to pid {} is not possible: {}", pid,
+    log::debug(log::Topic::kMemory, "cross-memory attach to pid {} is not possible: {}", pid,
                got < 0 ? std::strerror(errno) : "partial read");
     return false;
   }
   // The right word: not, say, of a process in another PID namespace that has the same number.
   if (found != expected_value)
-    log::debug("cross-memory attach to pid {}: expected {:#x}, found {:#x}", pid, expected_value,
-               found);
+    log::debug(log::Topic::kMemory, "cross-memory attach to pid {}: expected {:#x}, found {:#x}",
+               pid, expected_value, found);
   return found == expected_value;
 }
 

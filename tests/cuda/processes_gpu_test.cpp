@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 #include "catalogue_gpu.hpp"
 #include "gpu.hpp"
@@ -70,6 +71,37 @@ TEST(GpuProcesses, buffers_of_other_processes_are_not_reached) {
                   if (c.last_algorithm() == "direct") return "ran direct";
                   if (auto error = rank.finish(); !error.empty()) return error;
                   return text_of(c.barrier());
+                },
+                launch),
+            "");
+}
+
+TEST(GpuProcesses, what_a_rank_has_sent_is_there_when_it_has_left) {
+  SLUICE_NEEDS_FORKS();
+  Launch launch;
+  launch.options = gpu_options();
+  launch.options.algorithm = "broadcast:staged";
+  EXPECT_EQ(spawn_processes(
+                2,
+                [](Communicator& c) -> std::string {
+                  constexpr std::size_t kCount = 3000;
+                  if (c.rank() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+                  GpuRank rank(c);
+                  GpuMemory memory(kCount * sizeof(int));
+                  const std::vector<int> mine(kCount, 7 + c.rank());
+                  if (auto error = rank.to_device(memory.data(), mine.data(), kCount * sizeof(int));
+                      !error.empty())
+                    return error;
+                  if (auto error = text_of(c.on(rank.stream())
+                                               .broadcast(memory.data(), memory.data(), kCount,
+                                                          DataType::kInt32, 0));
+                      !error.empty())
+                    return error;
+                  if (auto error = rank.finish(); !error.empty()) return error;
+                  if (c.rank() == 0) return {};  // and leaves
+                  std::vector<int> found(kCount);
+                  rank.from_device(found.data(), memory.data(), kCount * sizeof(int));
+                  return found == std::vector<int>(kCount, 7) ? "" : "not what the root sent";
                 },
                 launch),
             "");

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -40,6 +41,7 @@ struct Memories {
     MemoryKind kind;
     Fd file;                 // other processes map it
     bool shareable = false;  // has a descriptor: as the driver's virtual memory
+    bool handed_out = false;
   };
   std::mutex mutex;
   std::map<std::uintptr_t, Entry> all;
@@ -56,7 +58,8 @@ Result<void*> map_file(Fd file, std::uint64_t bytes, MemoryKind kind, bool share
   if (memory == MAP_FAILED) return fail(Errc::kGpuError, "no memory", "the double has no memory");
   Memories& known = Memories::instance();
   const std::lock_guard lock(known.mutex);
-  known.all[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind, std::move(file), shareable};
+  known.all[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind, std::move(file), shareable,
+                                                         false};
   return memory;
 }
 
@@ -74,6 +77,8 @@ Status unmap_memory(void* memory) {
   if (found == known.all.end())
     return fail(Errc::kGpuError, "not allocated", "the double never allocated this");
   ::munmap(memory, found->second.bytes);
+  // A driver's handle does not keep memory: who has opened it and uses it now dies of it.
+  if (found->second.handed_out) static_cast<void>(::ftruncate(found->second.file.get(), 0));
   known.all.erase(found);
   return {};
 }
@@ -95,6 +100,8 @@ struct Mark {
 std::shared_ptr<Mark> mark_of(void* event) { return *static_cast<std::shared_ptr<Mark>*>(event); }
 
 using Works = std::vector<Queue::Work>;
+
+std::atomic<unsigned> last_blocks = 0;
 
 }  // namespace
 
@@ -167,9 +174,10 @@ Memories::Entry* entry_at(const void* base) {
 
 Result<Handle> share(void* allocation) {
   const std::lock_guard lock(Memories::instance().mutex);
-  const Memories::Entry* entry = entry_at(allocation);
+  Memories::Entry* entry = entry_at(allocation);
   if (entry == nullptr || entry->shareable)
     return fail(Errc::kGpuError, "no handle", "the double has no handle for this");
+  entry->handed_out = true;
   const FileOf file{::getpid(), entry->file.get(), entry->bytes};
   Handle handle;
   std::memcpy(handle.bytes.data(), &file, sizeof file);
@@ -219,6 +227,7 @@ Result<int> blocks_at_once(const void*, unsigned) { return kBlocksAtOnce; }
 
 Status launch(const void* kernel, unsigned blocks, unsigned, void** arguments, Stream stream) {
   if (kernel == nullptr) return fail(Errc::kGpuError, "no kernel", "there is no such kernel");
+  last_blocks = blocks;
   const auto body = static_cast<const DoubleKernel*>(kernel)->bind(arguments, blocks);
   queue_of(stream).add([body, blocks] {
     std::vector<std::unique_ptr<TeamBarrier>> barriers;
@@ -304,3 +313,5 @@ Status Graph::launch(Stream stream) const {
 }
 
 }  // namespace sluice::device
+
+unsigned sluice::test::blocks_launched_last() { return sluice::device::last_blocks; }

@@ -16,4 +16,7 @@ struct DoubleKernel {
   std::function<BlockBody(void** arguments, unsigned blocks)> bind;
 };
 
+/// Blocks of the last launch of this process.
+unsigned blocks_launched_last();
+
 }  // namespace sluice::test

@@ -346,6 +346,14 @@ def environment(library):
     assert "NCCL version 2.32.3" in log and "NCCL_IB_HCA" in log and "NCCL_NVLS_ENABLE" in log, log
     assert log.count("ignored") == 1, log
     assert alone(library, NCCL_DEBUG="INFO", SLUICE_LOG="warn") == ("0", "")
+    chosen = lambda names: alone(library, NCCL_DEBUG="INFO", NCCL_IB_HCA="mlx5", NCCL_DEBUG_SUBSYS=names)[1]
+    log = chosen("ENV")
+    assert "NCCL_IB_HCA" in log and "NCCL version" not in log and " transport, " not in log, log
+    log = chosen("^ENV,TUNING")
+    assert "NCCL version" in log and "NCCL_IB_HCA" not in log and " transport, " not in log, log
+    log = chosen("tuning,COLL")
+    assert " transport, " in log and "no line of the log is about COLL" in log and "NCCL version" not in log, log
+    assert "none of NCCL's subsystems" in alone(library, NCCL_DEBUG_SUBSYS="NOSUCH")[1]
     with tempfile.TemporaryDirectory() as folder:
         _, log = alone(library, NCCL_DEBUG="INFO", NCCL_DEBUG_FILE=f"{folder}/log.%p")
         files = list(pathlib.Path(folder).iterdir())

@@ -153,7 +153,7 @@ Status Outgoing::report(const Operation& operation) {
   const Lock lock(mutex_);
   std::string text = fmt::format("tcp: {} at {}: {}", operation.text(), peer_, failure_text_);
   // The caller knows whether it is an error: who asks after a peer may find that it has left.
-  if (!std::exchange(reported_, true)) log::debug("{}", text);
+  if (!std::exchange(reported_, true)) log::debug(log::Topic::kNetwork, "{}", text);
   set_last_error(std::move(text));
   return failure_;
 }

@@ -152,7 +152,8 @@ bool OutgoingRails::say_bye(Deadline deadline) {
     ask_for_acknowledgements(sequence_);
     pump(lock);
     if (wait_for_news(lock, deadline)) continue;
-    log::debug("tcp: no goodbye to {}: it has not acknowledged everything", peer());
+    log::debug(log::Topic::kNetwork, "tcp: no goodbye to {}: it has not acknowledged everything",
+               peer());
     return false;
   }
   for (const Slot& slot : slots_)

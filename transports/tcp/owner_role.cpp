@@ -80,7 +80,7 @@ void OwnerRole::fill_last(SendBatch& batch) {
 
 void OwnerRole::end(const std::string& peer, const End& end) {
   if ((applier_.said_bye() || end.expected) && !end.broke_rules)
-    return log::debug("tcp: {} has left", peer);
+    return log::debug(log::Topic::kNetwork, "tcp: {} has left", peer);
   std::string text = fmt::format("tcp: the peer at {} {}", peer, end.how);
   if (!applier_.opened()) {
     // Nobody waits for it. One that leaves may have been about to make another connection.

@@ -113,7 +113,7 @@ bool OutgoingRails::go_on_joining(const Lock& lock, Rail& rail) {
     case RailJoin::State::kJoined: break;
     default: return true;
   }
-  if (slot.failing) log::info("tcp: the rail {} works again", rail.name());
+  if (slot.failing) log::info(log::Topic::kNetwork, "tcp: the rail {} works again", rail.name());
   slot.failing = false;
   pump(lock);
   return !failed() && !rail.dropped();
@@ -125,7 +125,8 @@ void OutgoingRails::retry_later(Slot& slot, const std::string& why) {
   slot.backoff = std::clamp<Clock::duration>(2 * slot.backoff, kShortestBackoff, kLongestBackoff);
   slot.next_try = Clock::now() + slot.backoff;
   if (timer_) wake_by(slot.next_try);
-  if (std::exchange(slot.failing, true)) return log::debug("tcp: no rail {}: {}", slot.name(), why);
+  if (std::exchange(slot.failing, true))
+    return log::debug(log::Topic::kNetwork, "tcp: no rail {}: {}", slot.name(), why);
   log::warn("tcp: no rail {}: {}; it is tried again from time to time", slot.name(), why);
 }
 
@@ -144,8 +145,9 @@ void OutgoingRails::drop(const Lock& lock, Slot& slot, const std::string& why) {
                         fmt::format("the last connection, {}, is lost: {}", rail->name(), why));
   // A peer that has ended, and that nobody sends to any more, is no trouble.
   const auto level = rail->ended() && lost.empty() ? log::Level::kInfo : log::Level::kWarn;
-  log::line(level, "tcp: the rail {} is lost: {}; {} frames go over {} others",
-            rail->name(), why, lost.size(), others);
+  log::line(level, log::Topic::kNetwork,
+            "tcp: the rail {} is lost: {}; {} frames go over {} others", rail->name(), why,
+            lost.size(), others);
   slot.failing = true;
   // One that was good for long may come back soon.
   if (Clock::now() - rail->since() > kLongestBackoff) slot.backoff = {};

@@ -136,7 +136,7 @@ void Reception::drop_late() {
 void Reception::refuse(Strangers::iterator stranger, const std::string& why) {
   const std::string text = fmt::format("tcp: refused {}: {}", stranger->second.peer.text(), why);
   forget(stranger);
-  if (++refused_ > kRefusalsLogged) return log::debug("{}", text);
+  if (++refused_ > kRefusalsLogged) return log::debug(log::Topic::kNetwork, "{}", text);
   log::warn("{}{}", text, refused_ == kRefusalsLogged ? " (further refusals at debug level)" : "");
 }
 

@@ -112,7 +112,8 @@ bool TwoWayConnection::ready() {
 /// False: the connection is over, and all who use it have been told.
 bool TwoWayConnection::receive(const Lock& lock) {
   if (role_.cut()) {
-    log::debug("tcp: the connection from {} was cut off, for another rail", peer());
+    log::debug(log::Topic::kNetwork, "tcp: the connection from {} was cut off, for another rail",
+               peer());
     return false;
   }
   bool more = true;
@@ -259,7 +260,8 @@ bool TwoWayConnection::say_bye(Deadline deadline) {
   SendBatch batch;
   batch.add({FrameType::kBye, ++sequence_, 0, 0, 0}, {});
   const int error = transmit_in_turn(batch, deadline.at() - Deadline::Clock::now());
-  if (error != 0) log::debug("tcp: no goodbye to {}: {}", peer(), std::strerror(error));
+  if (error != 0)
+    log::debug(log::Topic::kNetwork, "tcp: no goodbye to {}: {}", peer(), std::strerror(error));
   return error == 0;
 }
 

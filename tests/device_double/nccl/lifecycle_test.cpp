@@ -2,6 +2,7 @@
 // come.
 #include <atomic>
 
+#include "device_double/kernel.hpp"
 #include "device_double/nccl/device.hpp"
 
 namespace sluice::test {
@@ -48,6 +49,99 @@ TEST(NcclOnDevice, QueriesTellOfTheDevice) {
     EXPECT_NCCL(ncclCommQueryProperties(comm, &properties));
     EXPECT_EQ(properties.cudaDev, 0);
   });
+}
+
+/// Blocks of a sum of `count` elements on two ranks with this configuration.
+unsigned blocks_of_sum(std::size_t count, const ncclConfig_t& given) {
+  const ncclUniqueId id = new_id();
+  std::atomic<unsigned> blocks = 0;
+  on_threads(2, [&](int rank) {
+    ncclConfig_t config = given;
+    ncclComm_t comm = nullptr;
+    ASSERT_NCCL(ncclCommInitRankConfig(&comm, 2, id, rank, &config));
+    DeviceStream stream;
+    DeviceArray<int> values(count);
+    values.fill(1);
+    EXPECT_NCCL(sum(values, comm, stream));
+    if (rank == 0) blocks = blocks_launched_last();
+    stream.wait();
+    EXPECT_EQ(values.values(), std::vector<int>(count, 2));
+    EXPECT_NCCL(ncclCommDestroy(comm));
+  });
+  return blocks;
+}
+
+// The double holds 16 blocks, so 2 ranks have room for 8 each, and take 4 unless told otherwise.
+TEST(NcclOnDevice, AConfigurationBoundsTheBlocksOfACall) {
+  constexpr std::size_t kLarge = 1 << 18, kSmall = 100;
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  EXPECT_EQ(blocks_of_sum(kLarge, config), 4U);
+  EXPECT_EQ(blocks_of_sum(kSmall, config), 1U);
+  config.maxCTAs = 2;
+  EXPECT_EQ(blocks_of_sum(kLarge, config), 2U);
+  config.maxCTAs = 32;  // a bound, and no wish
+  EXPECT_EQ(blocks_of_sum(kLarge, config), 4U);
+  config.minCTAs = 3;
+  EXPECT_EQ(blocks_of_sum(kSmall, config), 3U);
+  EXPECT_EQ(blocks_of_sum(kLarge, config), 4U);
+  config.minCTAs = 20;
+  EXPECT_EQ(blocks_of_sum(kSmall, config), 8U);
+}
+
+TEST(NcclOnDevice, TheEnvironmentBoundsTheBlocksOfACall) {
+  constexpr std::size_t kLarge = 1 << 18, kSmall = 100;
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.minCTAs = 5;
+  {
+    const Variable most("NCCL_MAX_CTAS", "2");
+    EXPECT_EQ(blocks_of_sum(kLarge, config), 2U);
+    EXPECT_EQ(blocks_of_sum(kSmall, config), 2U);
+  }
+  const Variable least("NCCL_MIN_CTAS", "6");
+  EXPECT_EQ(blocks_of_sum(kSmall, config), 6U);
+  const Variable wrong("NCCL_MAX_CTAS", "0");
+  ncclComm_t comm = nullptr;
+  EXPECT_EQ(ncclCommInitRank(&comm, 1, new_id(), 0), ncclInvalidArgument);
+  EXPECT_TRUE(says("NCCL_MAX_CTAS=0"));
+}
+
+TEST(NcclOnDevice, ChildrenHaveTheirOwnBounds) {
+  on_ranks(2, [](int rank, ncclComm_t comm) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.minCTAs = config.maxCTAs = 3;
+    ncclComm_t child = nullptr, grandchild = nullptr;
+    ASSERT_NCCL(ncclCommSplit(comm, 0, rank, &child, &config));
+    ASSERT_NCCL(ncclCommSplit(child, 0, rank, &grandchild, nullptr));
+    for (ncclComm_t each : {child, grandchild}) {
+      DeviceStream stream;
+      DeviceArray<int> values(100);
+      values.fill(1);
+      EXPECT_NCCL(sum(values, each, stream));
+      EXPECT_EQ(blocks_launched_last(), 3U);
+      stream.wait();
+      EXPECT_EQ(values[99], 2);
+      EXPECT_NCCL(ncclCommDestroy(each));
+    }
+  });
+}
+
+/// What a communicator of two ranks has on the device.
+std::uint64_t memory_on_device() {
+  std::atomic<std::uint64_t> total = 0;
+  on_ranks(2, [&](int rank, ncclComm_t comm) {
+    std::uint64_t mine = 0;
+    EXPECT_NCCL(ncclCommMemStats(comm, ncclStatGpuMemTotal, &mine));
+    if (rank == 0) total = mine;
+  });
+  return total;
+}
+
+TEST(NcclOnDevice, SegmentsInMemoryOfTheHostAreNotCounted) {
+  const std::uint64_t on_device = memory_on_device();
+  const Variable segments("SLUICE_DEVICE_SEGMENTS", "host");
+  const std::uint64_t elsewhere = memory_on_device();
+  EXPECT_GT(elsewhere, 0U);
+  EXPECT_LT(elsewhere + (std::uint64_t{8} << 20), on_device);  // 4 strands of 4 MiB
 }
 
 TEST(NcclOnDevice, ADeviceOfTheListThatIsNotThereIsRefused) {

@@ -1,15 +1,16 @@
 // sluice-nccl-perf: what the NCCL door costs. Each figure is printed beside its limit, as text and,
-// with --json FILE, as a line of JSON; the program ends with 1 when one is above.
+// with --json FILE, as a line of JSON behind one that says where and how; the program ends with 1
+// when one is above.
 //
 //   call     ns that the door adds to the C++ call: all_reduce of 4 bytes on a communicator of one
 //            rank, so that no peer is waited for; medians of interleaved rounds
 //   start    ms from ncclCommInitRank to its return on the last of 8 processes of this host that
 //            begin together; the library's first communicator in each
-//   memory   MiB of memory that a rank of them holds after that and an all-reduce of 4 MiB more
-//   than
-//            before (not counting its buffer): the mean of all ranks, a page that several map in
-//            equal shares (PSS). Beside it what each process maps (RSS), where such pages count
-//            every time
+//   memory   MiB that a rank of them holds after that and an all-reduce of 4 MiB more than before
+//            (not counting its buffer): the mean of all ranks, a page that several map in equal
+//            shares (PSS). Beside it what each process maps (RSS), where such pages count every
+//            time
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -31,6 +32,7 @@
 #include "bindings/nccl/nccl.h"
 #include "sluice/sluice.hpp"
 #include "sluice_commit.hpp"
+#include "sluice_perf/machine.hpp"
 
 namespace {
 
@@ -41,7 +43,8 @@ constexpr int kMaxRanks = 64;
 
 struct Figure {
   std::string name, unit;
-  double value, limit;
+  std::vector<double> rounds;  // the median counts
+  double limit;
   std::string details;
 };
 
@@ -83,7 +86,7 @@ bool measure_call(std::vector<Figure>& figures) {
     added.push_back(through.back() - directly.back());
     if (directly.back() < 0 || through.back() < 0) return false;
   }
-  figures.push_back({"call", "ns", median_of(added), kCallLimitNs,
+  figures.push_back({"call", "ns", added, kCallLimitNs,
                      fmt::format("{:.0f} ns through the door, {:.0f} ns by the C++ call",
                                  median_of(through), median_of(directly))});
   return ncclCommDestroy(door) == ncclSuccess;
@@ -176,38 +179,53 @@ bool measure_start(int ranks, int rounds, std::vector<Figure>& figures) {
                        *std::min_element(all.begin(), all.end()),
                        *std::max_element(all.begin(), all.end()));
   };
-  figures.push_back({"start", "ms", median_of(start_ms), kStartLimitMs, range(start_ms)});
+  figures.push_back({"start", "ms", start_ms, kStartLimitMs, range(start_ms)});
   figures.push_back(
-      {"memory", "MiB", median_of(shared_out_mib), kMemoryLimitMib,
+      {"memory", "MiB", shared_out_mib, kMemoryLimitMib,
        fmt::format("{}; {:.1f} mapped", range(shared_out_mib), median_of(mapped_mib))});
   return true;
 }
 
-bool report(const std::vector<Figure>& figures, const std::string& json) {
+bool report(const std::vector<Figure>& figures, std::ofstream& file) {
   bool within = true;
-  std::ofstream file;
-  if (!json.empty()) file.open(json, std::ios::app);
   for (const Figure& figure : figures) {
-    const bool good = figure.value <= figure.limit;
+    const double value = median_of(figure.rounds);
+    const bool good = value <= figure.limit;
     within &= good;
-    fmt::print("{:<8} {:>8.1f} {:<4} limit {:>4.0f} {}  ({})\n", figure.name, figure.value,
-               figure.unit, figure.limit, good ? "ok" : "ABOVE", figure.details);
-    const nlohmann::ordered_json line{{"benchmark", "nccl_door"}, {"figure", figure.name},
-                                      {"value", figure.value},    {"unit", figure.unit},
-                                      {"limit", figure.limit},    {"details", figure.details},
-                                      {"commit", SLUICE_COMMIT}};
+    fmt::print("{:<8} {:>8.1f} {:<4} limit {:>4.0f} {}  ({})\n", figure.name, value, figure.unit,
+               figure.limit, good ? "ok" : "ABOVE", figure.details);
+    const nlohmann::ordered_json line{{"figure", figure.name},     {"value", value},
+                                      {"unit", figure.unit},       {"limit", figure.limit},
+                                      {"details", figure.details}, {"rounds", figure.rounds}};
     if (file.is_open()) file << line.dump() << '\n';
   }
   return within;
+}
+
+/// Where and how, as the first line says it.
+nlohmann::ordered_json header(int argc, char** argv, const std::string& note) {
+  std::string command = "sluice-nccl-perf";
+  for (int i = 1; i < argc; ++i) command += fmt::format(" {}", argv[i]);
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return {{"header",
+           {{"benchmark", "nccl_door"},
+            {"host", sluice::perf::host_name()},
+            {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(now))},
+            {"machine", sluice::perf::describe_machine()},
+            {"cores", sluice::perf::usable_cores()},
+            {"commit", SLUICE_COMMIT},
+            {"command", command},
+            {"note", note}}}};
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("What the NCCL door costs, beside its limits");
-  std::string json;
+  std::string json, note;
   int ranks = 8, rounds = 9;
-  app.add_option("--json", json, "append a line of JSON for each figure to this file");
+  app.add_option("--json", json, "append lines of JSON to this file");
+  app.add_option("--note", note, "what else there is to say about this run, for those lines");
   app.add_option("--ranks", ranks, "processes that start together")
       ->check(CLI::Range(1, kMaxRanks));
   app.add_option("--rounds", rounds, "how often they do")->check(CLI::Range(1, 1000));
@@ -217,5 +235,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "sluice-nccl-perf: {}\n", ncclGetLastError(nullptr));
     return 2;
   }
-  return report(figures, json) ? 0 : 1;
+  std::ofstream file;
+  if (!json.empty()) {
+    file.open(json, std::ios::app);
+    file << header(argc, argv, note).dump() << '\n';
+  }
+  return report(figures, file) ? 0 : 1;
 }

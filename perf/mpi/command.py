@@ -13,7 +13,7 @@ import tuning
 
 sys.path.append(str(programs.ROOT / "perf/compare"))
 
-PARTS = ["pack", "unpack", "calls", "messages", "halo"]
+PARTS = ["pack", "unpack", "calls", "messages", "broadcasts", "halo"]
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
 TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 
@@ -91,7 +91,7 @@ def tune_one(arguments, library):
     """(call, kernel, smallest block, packed bytes, wins) of one library; and the rows that it is from."""
     options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
     measured, all_rows, kernels = [], [], {}
-    for part in ("pack", "unpack", "messages"):
+    for part in ("pack", "unpack", "messages", "broadcasts"):
         # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
         mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
         rows, _ = library.run(part, [*options, *mixed], "always")
@@ -109,7 +109,8 @@ def tune_one(arguments, library):
                 calls = tuning.best_way(row)
                 measured += [(call, *found, call in calls) for call in ("send", "receive")]
             else:
-                measured.append((part, *found, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
+                call = "collective" if part == "broadcasts" else part
+                measured.append((call, *found, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
     return measured, all_rows
 
 
@@ -120,12 +121,14 @@ def tune(arguments):
         measured, measured_rows = tune_one(arguments, library)
         saved.update({(row["what"], library.name, row["case"]): row for row in measured_rows})
         rows += tuning.rows_of(library, measured)
-    save(arguments.results, new_header(arguments, header), saved)
+    header = new_header(arguments, header)
+    save(arguments.results, header, saved)
     if not rows:
         sys.exit("sluice-mpi: nothing was measured, or packing wins nowhere; no table written")
-    tuning.write_table(rows, arguments.output)
+    measured_on = f"{header['machine']['cpu']}, {header['machine']['system']}, {header['date']}"
+    arguments.output.write_text(tuning.as_table(rows, measured_on), encoding="utf-8")
     if arguments.source:
-        arguments.source.write_text(tuning.as_source(rows), encoding="utf-8")
+        arguments.source.write_text(tuning.as_source(rows, measured_on), encoding="utf-8")
     print(f"wrote {arguments.output}: SLUICE_MPI_TABLE={arguments.output}")
 
 

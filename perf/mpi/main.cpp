@@ -2,9 +2,9 @@
 // Measures what the interposer does to one MPI library, from inside one process: its functions,
 // found through the library's handle, and the ones in front of them, in turn. Prints a line of JSON
 // for each case. Usage:
-//   mpi_perf pack|unpack|calls|messages|halo|once [--cases PART] [--samples N] [--mixed]
-// messages and halo are for two ranks. `once` packs each case once, so that the interposer's report
-// names its kernel.
+//   mpi_perf pack|unpack|calls|messages|broadcasts|halo|once [--cases PART] [--samples N] [--mixed]
+// messages, broadcasts and halo are for two ranks. `once` packs each case once, so that the
+// interposer's report names its kernel.
 #include <dlfcn.h>
 #include <mpi.h>
 
@@ -42,10 +42,11 @@ struct Calls {
   decltype(&MPI_Irecv) start_receive;
   decltype(&MPI_Waitall) wait_all;
   decltype(&MPI_Test) test;
+  decltype(&MPI_Bcast) broadcast;
 };
 
-const Calls kSeen = {MPI_Pack,  MPI_Unpack, MPI_Send,    MPI_Recv,
-                     MPI_Isend, MPI_Irecv,  MPI_Waitall, MPI_Test};
+const Calls kSeen = {MPI_Pack,  MPI_Unpack,  MPI_Send, MPI_Recv, MPI_Isend,
+                     MPI_Irecv, MPI_Waitall, MPI_Test, MPI_Bcast};
 
 void* library() {
   for (const char* name : {"libmpi.so.40", "libmpich.so.12", "libmpi.so.12", "libmpi.so"}) {
@@ -77,6 +78,7 @@ Calls own_calls() {
   find(handle, "MPI_Irecv", own.start_receive);
   find(handle, "MPI_Waitall", own.wait_all);
   find(handle, "MPI_Test", own.test);
+  find(handle, "MPI_Bcast", own.broadcast);
   return own;
 }
 
@@ -296,6 +298,24 @@ void measure_messages(const Options& options, const Case& each, const Calls& own
   }
 }
 
+/// Half of a broadcast of each rank.
+void measure_broadcasts(const Options& options, const Case& each, const Calls& own, int rank) {
+  std::vector<std::byte> user = filled(each.span_bytes);
+  std::vector<std::function<void()>> runs;
+  for (const Calls* calls : {&own, &kSeen}) {
+    runs.emplace_back([&user, &each, calls] {
+      for (const int root : {0, 1}) {
+        calls->broadcast(user.data(), each.count, each.type, root, MPI_COMM_WORLD);
+      }
+    });
+  }
+  const std::vector<double> times = interleaved_ranks(runs, options.samples);
+  if (rank == 0) {
+    print_row(options, each.name, each.bytes,
+              {{"library", times[0] / 2}, {"sluice", times[1] / 2}});
+  }
+}
+
 struct HaloCase {
   const char* name;
   int n, halo, neighbours;
@@ -401,7 +421,8 @@ int main(int argc, char** argv) {
   int rank = 0, size = 1;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  const bool two = options.what == "messages" || options.what == "halo";
+  const bool two =
+      options.what == "messages" || options.what == "broadcasts" || options.what == "halo";
   if (size != (two ? 2 : 1)) {
     std::fprintf(stderr, "mpi_perf: %s is for %d ranks\n", options.what.c_str(), two ? 2 : 1);
     MPI_Abort(MPI_COMM_WORLD, 2);
@@ -422,6 +443,8 @@ int main(int argc, char** argv) {
       if (each.name.find(options.part) != std::string::npos && (!two || each.in_messages)) {
         if (options.what == "once") {
           pack_once(each);
+        } else if (options.what == "broadcasts") {
+          measure_broadcasts(options, each, own, rank);
         } else if (two) {
           measure_messages(options, each, own, rank);
         } else {

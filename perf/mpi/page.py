@@ -18,7 +18,8 @@ INDEX = ("idx.", "idxsort.")
 TRANSPOSE = ("transp.",)
 SMALL_BLOCKS = ("vec.b4B", "vec.b8B", "cnt.")
 CALLS_IN_ROW = 100
-WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip", "halo": "Halo exchange"}
+WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip",
+        "broadcasts": "Broadcast", "halo": "Halo exchange"}
 
 
 class Measured:
@@ -41,7 +42,7 @@ def speedup(row):
 
 
 def never_slower(measured, library):
-    for what in ("pack", "unpack", "messages", "halo"):
+    for what in WHAT:
         rows = measured.of(what, library)
         claim = f"{WHAT[what]}, {measured.title(library)}: no case slower than the library by more than 3 %"
         slower = [f"{row['case']} {speedup(row):.2f}x" for row in rows if speedup(row) < 1 / SLOWER]
@@ -142,7 +143,7 @@ def head(measured):
             *([f"* Note: {header['note']}"] if header["note"] else []), "",
             "Every sample goes round all columns within one process, or pair of processes: the library's own functions, found "
             "through its handle, and those that the program sees, which are Sluice's, with the table built in. `by hand` is the "
-            "loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages and halos are between two ranks "
+            "loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages, broadcasts and halos are between two ranks "
             "in shared memory; buffers are in cache where they fit.", "",
             "`vec.bX.sY.Z`: blocks of X bytes at stride Y, Z packed. `face.{x,y,z}.hH.N`: a face of an N^3 grid of doubles (256 "
             "without), H deep; `facef`: floats. `idx.bB`: indexed_block of B bytes at random places; `hidx.a-b`: blocks of a "

@@ -1,8 +1,6 @@
 """Where packing wins: from measurements between two ranks to the rows of a table."""
 
-import datetime
 import json
-import platform
 
 # A call is accelerated where it is at least this much faster, so that noise does not decide.
 WORTH = 1.05
@@ -45,43 +43,42 @@ def ranges(points):
 
 def rows_of(library, measured):
     """`measured`: (call, kernel, smallest block, packed bytes, wins). One kernel may be measured with several blocks:
-    each block's rows reach half way to the next one's."""
+    each block's rows reach half way to the next one's; neighbours that say the same are one."""
     groups = {}
     for call, kernel, block, size, wins in measured:
         groups.setdefault((call, kernel), {}).setdefault(block, {}).setdefault(size, []).append(wins)
     rows = []
     for (call, kernel), blocks in sorted(groups.items()):
         known = sorted(blocks)
+        merged = []  # ((first, last) block, ranges)
         for k, block in enumerate(known):
             first = 0 if k == 0 else round((known[k - 1] * block) ** 0.5) + 1
             last = UNBOUNDED if k + 1 == len(known) else round((block * known[k + 1]) ** 0.5)
-            points = sorted((size, all(wins)) for size, wins in blocks[block].items())
-            rows += [{"library": library.name, "version": library.version, "call": call, "mover": kernel,
-                      "memory": "host", "smallest_block": [first, last], "packed_bytes": found} for found in ranges(points)]
+            found = ranges(sorted((size, all(wins)) for size, wins in blocks[block].items()))
+            if merged and merged[-1][1] == found:
+                merged[-1][0][1] = last
+            else:
+                merged.append(([first, last], found))
+        rows += [{"library": library.name, "version": library.version, "call": call, "mover": kernel, "memory": "host",
+                  "smallest_block": reach, "packed_bytes": size} for reach, found in merged for size in found]
     return rows
 
 
-def table(rows):
-    return {"format": "sluice-mpi table 1",
-            "measured": f"{platform.processor() or platform.machine()}, {platform.system()} {platform.release()}, "
-                        f"{datetime.date.today()}",
-            "rows": rows}
+def as_table(rows, measured):
+    """The table as a file has it. `measured`: where and when."""
+    lines = ",\n".join("  " + json.dumps(row) for row in rows)
+    return f'{{"format": "sluice-mpi table 1", "measured": {json.dumps(measured)},\n "rows": [\n{lines}\n]}}\n'
 
 
-def write_table(rows, path):
-    content = table(rows)
-    lines = ",\n".join("  " + json.dumps(row) for row in content["rows"])
-    path.write_text(f'{{"format": {json.dumps(content["format"])}, "measured": {json.dumps(content["measured"])},\n'
-                    f' "rows": [\n{lines}\n]}}\n', encoding="utf-8")
-
-
-def as_source(rows):
-    """The rows as bindings/mpi/policy_table.inc has them."""
+def as_source(rows, measured):
+    """The table as bindings/mpi/policy_table.inc has it."""
     names = {"pack": "Call::kPack", "unpack": "Call::kUnpack", "send": "Call::kSend", "receive": "Call::kReceive",
              "collective": "Call::kCollective"}
 
     def bounds(pair):
         return f"{{{pair[0]}, {'kAny' if pair[1] is None else pair[1]}}}"
 
-    return "\n".join(f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
-                     f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}}},' for row in rows) + "\n"
+    head = ("// Where packing wins: library, version, call, mover, smallest block, packed bytes. Written by\n"
+            f"// `perf/mpi/sluice-mpi tune --source`: {measured}.\n")
+    return head + "".join(f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
+                          f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}}},\n' for row in rows)

@@ -18,6 +18,7 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
                                const Arguments& a) {
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Range mine = a.blocks[fabric.rank()];
+  const bool streaming = fabric.streaming(a.blocks.total());
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   const auto slice = [&](std::int32_t distance, std::uint64_t k) {
@@ -35,10 +36,12 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
       [&](std::uint64_t k, std::int32_t step) {
         if (step == 0) {  // the own block while others are on their way
           const Range own = mine.slice(k, slice_bytes);
-          copy(group, a.output + own.offset, a.input + (own.offset - mine.offset), own.bytes);
+          copy(group, a.output + own.offset, a.input + (own.offset - mine.offset), own.bytes,
+               streaming);
         }
         const Range in = slice(-step - 1, k);
-        fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
+        const bool last = step == p - 2;  // else it is sent on from there
+        fabric.receive_copy(group, left, a.output + in.offset, in.bytes, streaming && last);
       });
 }
 

@@ -23,6 +23,7 @@ SLUICE_FN void all_reduce_ring(const Group& group, Fabric& fabric, const Math& m
   const std::int32_t p = fabric.size(), right = fabric.neighbour(1), left = fabric.neighbour(-1);
   const Blocks blocks = Blocks::cut(a.count, a.elem_bytes, static_cast<std::uint64_t>(p));
   if (p == 1) return copy(group, a.output, a.input, a.bytes());
+  const bool streaming = fabric.streaming(a.bytes());
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   const auto slice = [&](std::int32_t distance, std::uint64_t k) {
@@ -40,8 +41,9 @@ SLUICE_FN void all_reduce_ring(const Group& group, Fabric& fabric, const Math& m
         if (step < reductions)
           fabric.receive_reduce(group, math, left, a.input + in.offset, a.output + in.offset,
                                 in.bytes, false, step == reductions - 1);
-        else
-          fabric.receive_copy(group, left, a.output + in.offset, in.bytes);
+        else  // the last one is not sent on from there
+          fabric.receive_copy(group, left, a.output + in.offset, in.bytes,
+                              streaming && step == 2 * reductions - 1);
       });
 }
 

@@ -22,6 +22,7 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
   if (fabric.size() == 1)
     return copy(group, a.output + mine.offset, a.input + mine.offset, mine.bytes);
   const std::int32_t first = Partners::of(fabric).sender(1);
+  const bool streaming = fabric.streaming(a.blocks.total());
   const AheadShape ahead = ahead_shape(fabric);
   const std::uint64_t slice_bytes = ahead.slice_bytes;
   send_pairwise_ahead(
@@ -33,10 +34,10 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
       [&](std::int32_t from, std::uint64_t k) {
         if (from == first) {  // the own block while others are on their way
           const Range own = mine.slice(k, slice_bytes);
-          copy(group, a.output + own.offset, a.input + own.offset, own.bytes);
+          copy(group, a.output + own.offset, a.input + own.offset, own.bytes, streaming);
         }
         const Range in = a.blocks[from].slice(k, slice_bytes);
-        fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
+        fabric.receive_copy(group, from, a.output + in.offset, in.bytes, streaming);
       });
 }
 

@@ -91,10 +91,10 @@ class Links : public RankView {
   /// receive() into `destination`.
   template <ThreadGroup Group>
   SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination,
-                              std::uint64_t bytes) {
+                              std::uint64_t bytes, bool streaming = false) {
     receive(group, from, bytes,
             [&](std::uint64_t offset, const std::byte* data, std::uint64_t length) {
-              copy(group, destination + offset, data, length);
+              copy(group, destination + offset, data, length, streaming);
             });
   }
 

@@ -33,6 +33,8 @@ class Team {
   SLUICE_FN std::uint64_t slice_bytes() const { return fabric_.slice_bytes(); }
   SLUICE_FN std::uint64_t slices_under_way() const { return fabric_.slices_under_way(); }
   SLUICE_FN std::byte* piece_scratch() const { return fabric_.piece_scratch(); }
+  /// Never: what comes to a team's member, its host's other ranks read soon.
+  SLUICE_FN bool streaming(std::uint64_t) const { return false; }
 
   template <ThreadGroup Group>
   SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
@@ -46,8 +48,8 @@ class Team {
   }
   template <ThreadGroup Group>
   SLUICE_FN void receive_copy(const Group& group, std::int32_t from, std::byte* destination,
-                              std::uint64_t bytes) {
-    fabric_.receive_copy(group, members_[from], destination, bytes);
+                              std::uint64_t bytes, bool streaming = false) {
+    fabric_.receive_copy(group, members_[from], destination, bytes, streaming);
   }
   template <ThreadGroup Group, class Arithmetic>
   SLUICE_FN void receive_reduce(const Group& group, const Arithmetic& arithmetic, std::int32_t from,

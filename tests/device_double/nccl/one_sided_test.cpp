@@ -1,8 +1,8 @@
-// Windows of GPUs' memory, puts into them, signals and waits for signals on streams.
+// Puts into windows of GPUs' memory, signals and waits for signals on streams.
 #include <atomic>
 #include <numeric>
 
-#include "device_double/nccl/device.hpp"
+#include "device_double/nccl/windows.hpp"
 
 namespace sluice::test {
 namespace {
@@ -10,39 +10,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
-
-/// Device memory of a rank and the window on it.
-class WindowOf {
- public:
-  WindowOf(ncclComm_t comm, std::size_t ints, int flags = NCCL_WIN_DEFAULT)
-      : comm_(comm), memory_(ints) {
-    memory_.fill(-1);
-    EXPECT_NCCL(ncclCommWindowRegister(comm, memory_.data(), ints * sizeof(int), &window_, flags));
-  }
-  ~WindowOf() { EXPECT_NCCL(ncclCommWindowDeregister(comm_, window_)); }
-  WindowOf(const WindowOf&) = delete;
-  WindowOf& operator=(const WindowOf&) = delete;
-  operator ncclWindow_t() const { return window_; }
-  DeviceArray<int>& memory() { return memory_; }
-
- private:
-  ncclComm_t comm_;
-  DeviceArray<int> memory_;
-  ncclWindow_t window_ = nullptr;
-};
-
-ncclResult_t wait_for(int count, int peer, ncclComm_t comm, cudaStream_t stream, int index = 0,
-                      int context = 0) {
-  ncclWaitSignalDesc_t wanted{count, peer, index, context};
-  return ncclWaitSignal(1, &wanted, comm, stream);
-}
-
-/// All ranks have come here, and what they have enqueued is done.
-void meet(ncclComm_t comm, const DeviceStream& stream) {
-  stream.wait();
-  int nothing = 0;
-  EXPECT_NCCL(ncclAllReduce(&nothing, &nothing, 1, ncclInt, ncclSum, comm, nullptr));
-}
 
 std::vector<int> counted(std::size_t count, int first) {
   std::vector<int> values(count);
@@ -218,36 +185,6 @@ TEST(NcclOneSidedOnDevice, OneThreadDrivesAllRanksOnOneStream) {
   }
 }
 
-TEST(NcclOneSidedOnDevice, WhatDoesNotFitIsRefused) {
-  on_ranks(2, [](int rank, ncclComm_t comm) {
-    const int peer = 1 - rank;
-    WindowOf window(comm, rank == 0 ? 100 : 200);  // sizes may differ
-    const std::size_t theirs = peer == 0 ? 100 : 200;
-    DeviceStream stream;
-    DeviceArray<int> source(300);
-    const auto put = [&](const void* from, std::size_t count, std::size_t offset) {
-      return ncclPutSignal(from, count, ncclInt, peer, window, offset, 0, 0, 0, comm, stream);
-    };
-    EXPECT_EQ(put(source.data(), theirs + 1, 0), ncclInvalidArgument);
-    EXPECT_TRUE(says("of rank " + std::to_string(peer) + "'s window", comm));
-    EXPECT_EQ(put(source.data(), 1, theirs * 4 - 3), ncclInvalidArgument);
-    EXPECT_EQ(put(source.data(), 1, ~std::size_t{0}), ncclInvalidArgument);
-    EXPECT_EQ(put(source.data(), ~std::size_t{0} / 2, 8), ncclInvalidArgument);
-    EXPECT_EQ(put(nullptr, 1, 0), ncclInvalidArgument);
-    int of_the_host = 0;
-    EXPECT_EQ(put(&of_the_host, 1, 0), ncclInvalidUsage);
-    EXPECT_TRUE(says("expected memory that kernels reach", comm));
-    // One that is refused spoils its group.
-    EXPECT_NCCL(ncclGroupStart());
-    EXPECT_NCCL(put(source.data(), 1, 0));
-    EXPECT_EQ(put(source.data(), 1, theirs * 4), ncclInvalidArgument);
-    EXPECT_EQ(ncclGroupEnd(), ncclInvalidArgument);
-    EXPECT_NCCL(put(source.data(), theirs, 0));
-    EXPECT_NCCL(wait_for(1, peer, comm, stream));
-    meet(comm, stream);
-  });
-}
-
 TEST(NcclOneSidedOnDevice, ASignalThatDoesNotComeIsAnErrorThatNamesThePeer) {
   const Variable timeout("SLUICE_TIMEOUT_MS", "800");
   const ncclUniqueId id = new_id();
@@ -339,69 +276,6 @@ TEST(NcclOneSidedOnDevice, SignalsThatNobodyTookDoNotOutliveTheirCommunicator) {
       }
       meet(comm, stream);
     });
-}
-
-TEST(NcclOneSidedOnDevice, WindowsThatPeersDoNotReachSayWhy) {
-  const auto expect_local = [](const char* why) {
-    on_ranks(2, [&](int rank, ncclComm_t comm) {
-      WindowOf window(comm, 16);
-      DeviceStream stream;
-      DeviceArray<int> source(1);
-      EXPECT_EQ(
-          ncclPutSignal(source.data(), 1, ncclInt, 1 - rank, window, 0, 0, 0, 0, comm, stream),
-          ncclInvalidUsage);
-      EXPECT_TRUE(says(why, comm)) << ncclGetLastError(comm);
-      int nothing = 0;
-      EXPECT_NCCL(ncclAllReduce(&nothing, &nothing, 1, ncclInt, ncclSum, comm, nullptr));
-    });
-  };
-  {
-    const Variable segments("SLUICE_DEVICE_SEGMENTS", "host");
-    expect_local("the ranks' devices do not reach each other's memory");
-  }
-  const Variable transport("SLUICE_TRANSPORT", "tcp");
-  expect_local("is on another host");
-}
-
-TEST(NcclOneSidedOnDevice, WindowsOfACommunicatorAreOfOneKind) {
-  on_ranks(2, [](int rank, ncclComm_t comm) {
-    DeviceStream stream;
-    DeviceArray<int> source(1);
-    std::vector<int> host(4);
-    ncclWindow_t mixed = nullptr;
-    DeviceArray<int> device(4);
-    ASSERT_NCCL(ncclCommWindowRegister(comm, rank == 0 ? host.data() : device.data(), 16, &mixed,
-                                       NCCL_WIN_DEFAULT));
-    EXPECT_EQ(ncclPutSignal(source.data(), 1, ncclInt, 0, mixed, 0, 0, 0, 0, comm, stream),
-              ncclInvalidUsage);
-    EXPECT_TRUE(says("rank 1's window is memory of a GPU and rank 0's is the host's", comm));
-    WindowOf window(comm, 4);  // the first one that peers reach
-    ncclWindow_t late = nullptr;
-    ASSERT_NCCL(ncclCommWindowRegister(comm, host.data(), 16, &late, NCCL_WIN_DEFAULT));
-    EXPECT_EQ(ncclPutSignal(source.data(), 1, ncclInt, 0, late, 0, 0, 0, 0, comm, stream),
-              ncclInvalidUsage);
-    EXPECT_TRUE(says("expected one kind in a communicator", comm));
-    meet(comm, stream);
-  });
-  on_ranks(2, [](int rank, ncclComm_t comm) {
-    DeviceStream stream;
-    DeviceArray<int> source(1);
-    std::vector<int> host(4);
-    ncclWindow_t window = nullptr;
-    ASSERT_NCCL(ncclCommWindowRegister(comm, host.data(), 16, &window, NCCL_WIN_DEFAULT));
-    const int one = 1;
-    const auto put = [&](const void* from, cudaStream_t on) {
-      return ncclPutSignal(from, 1, ncclInt, 1 - rank, window, 0, 0, 0, 0, comm, on);
-    };
-    EXPECT_EQ(put(source.data(), stream), ncclInvalidUsage);
-    EXPECT_TRUE(says("expected memory of the host", comm));
-    EXPECT_EQ(put(&one, stream), ncclInvalidUsage);
-    EXPECT_TRUE(says("such calls run at once, on no stream", comm));
-    EXPECT_NCCL(put(&one, nullptr));
-    EXPECT_NCCL(wait_for(1, 1 - rank, comm, nullptr));
-    EXPECT_EQ(host[0], 1);
-    meet(comm, stream);
-  });
 }
 
 }  // namespace

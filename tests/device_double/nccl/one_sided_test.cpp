@@ -1,5 +1,6 @@
 // Puts into windows of GPUs' memory, signals and waits for signals on streams.
 #include <atomic>
+#include <barrier>
 #include <numeric>
 
 #include "device_double/nccl/windows.hpp"
@@ -185,42 +186,59 @@ TEST(NcclOneSidedOnDevice, OneThreadDrivesAllRanksOnOneStream) {
   }
 }
 
+/// Rank 0 waits for two signals of rank 1, who gives one.
+void wait_in_vain(int rank, ncclComm_t comm, ncclWindow_t window, DeviceArray<int>& memory) {
+  static std::atomic<int> stage = 0;
+  const DeviceStream stream;
+  if (rank == 1) {
+    EXPECT_NCCL(ncclSignal(0, 0, 0, 0, comm, stream));
+    stream.wait();
+    stage = 1;
+    while (stage != 2) std::this_thread::sleep_for(milliseconds(1));
+    return;
+  }
+  while (stage != 1) std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_NCCL(wait_for(2, 1, comm, stream));
+  // What is behind it does nothing any more.
+  DeviceArray<int> source(4);
+  EXPECT_NCCL(ncclPutSignal(source.data(), 4, ncclInt, 0, window, 0, 0, 0, 0, comm, stream));
+  stream.wait();
+  ncclResult_t error = ncclSuccess;
+  EXPECT_NCCL(ncclCommGetAsyncError(comm, &error));
+  EXPECT_EQ(error, ncclTimeout);
+  EXPECT_TRUE(
+      says("a wait for signals (context 0, index 0): waited for rank 1: expected 2 of its "
+           "signals in all, found 1",
+           comm))
+      << ncclGetLastError(comm);
+  EXPECT_EQ(ncclSignal(1, 0, 0, 0, comm, stream), ncclTimeout);
+  EXPECT_EQ(memory[0], -1);
+  stage = 2;
+}
+
 TEST(NcclOneSidedOnDevice, ASignalThatDoesNotComeIsAnErrorThatNamesThePeer) {
-  const Variable timeout("SLUICE_TIMEOUT_MS", "800");
-  const ncclUniqueId id = new_id();
-  std::atomic<bool> done = false;
-  on_threads(2, [&](int rank) {
-    ncclComm_t comm = nullptr;
-    ASSERT_NCCL(ncclCommInitRank(&comm, 2, id, rank));
-    const DeviceStream stream;
-    DeviceArray<int> memory(4);
-    memory.fill(-1);
-    ncclWindow_t window = nullptr;
-    ASSERT_NCCL(ncclCommWindowRegister(comm, memory.data(), 16, &window, NCCL_WIN_DEFAULT));
-    if (rank == 0) {
-      EXPECT_NCCL(wait_for(2, 1, comm, stream));
-      // What is behind it does nothing any more.
-      DeviceArray<int> source(4);
-      EXPECT_NCCL(ncclPutSignal(source.data(), 4, ncclInt, 0, window, 0, 0, 0, 0, comm, stream));
-      stream.wait();
-      ncclResult_t error = ncclSuccess;
-      EXPECT_NCCL(ncclCommGetAsyncError(comm, &error));
-      EXPECT_EQ(error, ncclTimeout);
-      EXPECT_TRUE(
-          says("a wait for signals (context 0, index 0): waited for rank 1: expected 2 of "
-               "its signals in all, found 1",
-               comm))
-          << ncclGetLastError(comm);
-      EXPECT_EQ(ncclSignal(1, 0, 0, 0, comm, stream), ncclTimeout);
-      EXPECT_EQ(memory[0], -1);
-      done = true;
-    } else {
-      EXPECT_NCCL(ncclSignal(0, 0, 0, 0, comm, stream));  // one of two
-      stream.wait();
-      while (!done) std::this_thread::sleep_for(milliseconds(1));
-    }
-    EXPECT_NCCL(ncclCommAbort(comm));
-  });
+  // Short, so that the test is; on a busy machine that may be too short to get as far as the wait.
+  const Variable timeout("SLUICE_TIMEOUT_MS", "500");
+  std::atomic<int> ready = 0;
+  for (int attempt = 0; attempt < 20 && ready != 2; ++attempt) {
+    const ncclUniqueId id = new_id();
+    std::barrier<> both(2);
+    ready = 0;
+    on_threads(2, [&](int rank) {
+      DeviceArray<int> memory(4);
+      memory.fill(-1);
+      ncclComm_t comm = nullptr;
+      ncclWindow_t window = nullptr;
+      if (ncclCommInitRank(&comm, 2, id, rank) == ncclSuccess &&
+          ncclCommWindowRegister(comm, memory.data(), 16, &window, NCCL_WIN_DEFAULT) == ncclSuccess)
+        ++ready;
+      both.arrive_and_wait();
+      if (ready == 2) wait_in_vain(rank, comm, window, memory);
+      both.arrive_and_wait();
+      EXPECT_NCCL(ncclCommAbort(comm));  // there may be none
+    });
+  }
+  EXPECT_EQ(ready, 2) << ncclGetLastError(nullptr);
 }
 
 TEST(NcclOneSidedOnDevice, AbortReleasesAWaitAndKeepsPutsBack) {

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "bindings/nccl/collective.hpp"
+#include "bindings/nccl/one_sided.hpp"
 #include "bindings/nccl/stream_order.hpp"
 #include "sluice/on_stream.hpp"
 
@@ -41,20 +42,52 @@ Status messages(ncclComm& comm, const std::vector<Operation>& operations,
   return {};
 }
 
-}  // namespace
+/// Those of `operations` that `chosen` takes, stream by stream, by `run`.
+template <class Chosen, class Run>
+Status by_stream(ncclComm& comm, const std::vector<Operation>& operations,
+                 const device::OwnStream* diversion, Chosen chosen, Run run) {
+  std::vector<Operation> all;
+  std::copy_if(operations.begin(), operations.end(), std::back_inserter(all), chosen);
+  for (const Stream stream : streams_of(all)) {
+    std::vector<Operation> here;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(here),
+                 [&](const Operation& operation) { return operation.stream == stream.handle; });
+    const Stream carrier = diversion == nullptr ? stream : diversion->stream();
+    SLUICE_TRY(comm.order.before(carrier));
+    SLUICE_TRY(run(comm, here, carrier));
+    SLUICE_TRY(comm.order.after(carrier));
+  }
+  return {};
+}
 
-Status enqueue(ncclComm& comm, const std::vector<Operation>& operations,
-               const device::OwnStream* diversion) {
-  const device::Using device(comm.device);
-  SLUICE_TRY(device.status());
+Status collectives(ncclComm& comm, const std::vector<Operation>& operations,
+                   const device::OwnStream* diversion) {
   for (const Operation& operation : operations) {
-    if (operation.is_message()) continue;
+    if (operation.is_message() || operation.is_one_sided()) continue;
     const Stream stream = diversion == nullptr ? stream_of(operation) : diversion->stream();
     SLUICE_TRY(comm.order.before(stream));
     SLUICE_TRY(call_collective(comm.ranks->on(stream), operation));
     SLUICE_TRY(comm.order.after(stream));
   }
-  return messages(comm, operations, diversion);
+  return {};
+}
+
+}  // namespace
+
+Status enqueue(ncclComm& comm, const std::vector<Operation>& operations,
+               const device::OwnStream* diversion) {
+  using Kind = Operation::Kind;
+  const device::Using device(comm.device);
+  SLUICE_TRY(device.status());
+  SLUICE_TRY(by_stream(
+      comm, operations, diversion,
+      [](const Operation& each) { return each.is_one_sided() && each.kind != Kind::kWaitSignal; },
+      enqueue_puts));
+  SLUICE_TRY(collectives(comm, operations, diversion));
+  SLUICE_TRY(messages(comm, operations, diversion));
+  return by_stream(
+      comm, operations, diversion,
+      [](const Operation& each) { return each.kind == Kind::kWaitSignal; }, enqueue_waits);
 }
 
 Status Diversions::add(ncclComm& comm, const std::vector<Operation>& operations) {

@@ -8,9 +8,9 @@
 
 namespace sluice::nccl {
 
-/// Enqueues operations of one communicator that were called together: collectives in their order,
-/// then all messages at once. They have been looked at, and are to run on streams. `diversion`: the
-/// stream that they run on instead of their own; null: none.
+/// Enqueues operations of one communicator that were called together: puts and signals, collectives
+/// in their order, all messages at once, waits for signals. They have been looked at, and are to
+/// run on streams. `diversion`: the stream that they run on instead of their own; null: none.
 Status enqueue(ncclComm& comm, const std::vector<Operation>& operations,
                const device::OwnStream* diversion = nullptr);
 

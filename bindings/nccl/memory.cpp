@@ -33,44 +33,77 @@ Status check_buffer(const char* function, const ncclComm* comm, const void* buff
   return is_device_memory(*comm, buffer).status();
 }
 
-/// Why the ranks cannot reach each other's windows; empty when they can.
-std::string obstacle(ncclComm& comm, bool mine_can_be_mapped, bool on_device, Status& status) {
-  enum : std::uint8_t { kOrdinary, kShareable, kOfDevice };
+enum class Shown : std::uint8_t { kOrdinary, kShareable, kOfDevice };
+
+Result<Shown> kind_of(const ncclComm& comm, const void* buffer, std::size_t bytes) {
+  SLUICE_TRY_ASSIGN(const bool on_device, is_device_memory(comm, buffer));
+  if (on_device) return Shown::kOfDevice;
+  return Registry::instance().find(buffer, bytes) ? Shown::kShareable : Shown::kOrdinary;
+}
+
+/// Why windows on GPUs, or in the host's memory, do not go with what the communicator has.
+std::string of_the_other_kind(const ncclComm& comm, const std::vector<Shown>& all) {
+  const auto device = std::find(all.begin(), all.end(), Shown::kOfDevice);
+  const auto host =
+      std::find_if(all.begin(), all.end(), [](Shown each) { return each != Shown::kOfDevice; });
+  if (device != all.end() && host != all.end())
+    return fmt::format(
+        "rank {}'s window is memory of a GPU and rank {}'s is the host's: expected "
+        "one kind on all ranks",
+        device - all.begin(), host - all.begin());
+  const bool on_device = device != all.end();
+  if (!comm.signals.exists() || comm.signals.on_device() == on_device) return {};
+  const auto name = [](bool gpu) { return gpu ? "memory of a GPU" : "the host's memory"; };
+  return fmt::format(
+      "the window is {}, and the communicator's signals are in {}, as its first "
+      "window was: expected one kind in a communicator",
+      name(on_device), name(!on_device));
+}
+
+/// Why the ranks cannot reach each other's windows, as far as what they are says it; empty when
+/// they can. Collective.
+Result<std::string> obstacle(ncclComm& comm, Shown mine) {
   Communicator& ranks = *comm.ranks;
-  std::vector<std::uint8_t> can(static_cast<std::size_t>(ranks.size()));
-  const std::uint8_t mine = on_device ? kOfDevice : mine_can_be_mapped ? kShareable : kOrdinary;
-  status = ranks.all_gather(&mine, can.data(), 1, DataType::kUint8);
-  if (!status.ok()) return {};
-  if (const auto device = std::find(can.begin(), can.end(), kOfDevice); device != can.end())
-    return fmt::format("rank {}'s window is memory of a GPU, which puts do not reach",
-                       device - can.begin());
-  if (comm.contacts.one_process()) return {};
+  std::vector<Shown> all(static_cast<std::size_t>(ranks.size()));
+  SLUICE_TRY(ranks.all_gather(&mine, all.data(), 1, DataType::kUint8));
+  if (std::string why = of_the_other_kind(comm, all); !why.empty()) return why;
+  if (mine != Shown::kOfDevice && comm.contacts.one_process()) return std::string();
   for (int rank = 0; rank < ranks.size(); ++rank)
     if (ranks.impl().is_across(rank))
       return fmt::format("rank {} is on another host than rank {}, so its window cannot be mapped",
                          rank, ranks.rank());
-  const auto cannot = std::find(can.begin(), can.end(), kOrdinary);
-  if (cannot == can.end()) return {};
+  const auto cannot = std::find(all.begin(), all.end(), Shown::kOrdinary);
+  if (cannot == all.end()) return std::string();
   return fmt::format("rank {}'s window is not in memory from ncclMemAlloc, so it cannot be mapped",
-                     cannot - can.begin());
+                     cannot - all.begin());
+}
+
+/// Opens the ranks' windows for each other, or finds out why that cannot be. Collective.
+Status open_windows(ncclComm& comm, ncclWindow_vidmem& window) {
+  Communicator::Impl& impl = comm.ranks->impl();
+  if (!window.on_device) {
+    SLUICE_TRY_ASSIGN(window.of_ranks, impl.share_buffer(window.buffer, window.bytes));
+    return {};
+  }
+  SLUICE_TRY_ASSIGN(auto shared, impl.share_device_buffer(window.buffer, window.bytes));
+  window.of_ranks = std::move(shared.of_ranks);
+  window.why_local = std::move(shared.why_not);
+  return {};
 }
 
 Status register_window(ncclComm& comm, void* buffer, std::size_t bytes, ncclWindow_t* out) {
-  Status status;
-  const bool shareable = Registry::instance().find(buffer, bytes).has_value();
-  SLUICE_TRY_ASSIGN(const bool on_device, is_device_memory(comm, buffer));
-  const std::string why = obstacle(comm, shareable, on_device, status);
-  SLUICE_TRY(status);
+  SLUICE_TRY_ASSIGN(const Shown mine, kind_of(comm, buffer, bytes));
   auto window = std::make_unique<ncclWindow_vidmem>();
   window->owner = &comm;
   window->buffer = buffer;
   window->bytes = bytes;
-  window->why_local = why;
-  if (why.empty()) {
-    SLUICE_TRY_ASSIGN(window->of_ranks, comm.ranks->impl().share_buffer(buffer, bytes));
-    if (!comm.signals.exists())
-      SLUICE_TRY(comm.signals.make(*comm.ranks, comm.config.rma_contexts, comm.config.rma_signals));
-  }
+  window->on_device = mine == Shown::kOfDevice;
+  SLUICE_TRY_ASSIGN(window->why_local, obstacle(comm, mine));
+  if (window->why_local.empty()) SLUICE_TRY(open_windows(comm, *window));
+  if (window->why_local.empty() && !comm.signals.exists())
+    SLUICE_TRY(comm.signals.make(
+        *comm.ranks, comm.config.rma_contexts, comm.config.rma_signals,
+        window->on_device ? SignalBoard::Memory::kDevice : SignalBoard::Memory::kHost));
   *out = window.get();
   comm.windows.push_back(std::move(window));
   return {};
@@ -136,6 +169,9 @@ ncclResult_t CommWindowRegister(ncclComm_t comm, void* buff, size_t size, ncclWi
 
 ncclResult_t CommWindowDeregister(ncclComm_t comm, ncclWindow_t win) {
   if (const Status status = check_window(comm, win); !status.ok()) return conclude(status);
+  // What this rank has on streams may be about to write to its peers' windows.
+  if (win->on_device && !win->of_ranks.empty())
+    if (const Status ended = comm->await_streams(); !ended.ok()) return conclude(comm, ended);
   std::erase_if(comm->windows, [&](const auto& each) { return each.get() == win; });
   return ncclSuccess;
 }

@@ -8,7 +8,9 @@
 #include "bindings/nccl/door.hpp"
 #include "bindings/nccl/errors.hpp"
 #include "bindings/nccl/group.hpp"
+#include "communicator/impl.hpp"
 #include "compute/reduce.hpp"
+#include "plan/strand_one_sided.hpp"
 
 namespace sluice::nccl {
 namespace {
@@ -26,6 +28,16 @@ Status check_window(const ncclComm& comm, const ncclWindow_vidmem* window) {
   return {};
 }
 
+std::uint64_t bytes_of(const Operation& operation) {
+  return operation.count * size_in_bytes(operation.data_type());
+}
+
+/// Where a put goes, in this process; in range.
+std::byte* place_of(const Operation& operation) {
+  return operation.window->of_ranks[static_cast<std::size_t>(operation.peer)].base +
+         operation.offset;
+}
+
 Status check_range(const Operation& operation) {
   const Window& there = operation.window->of_ranks[static_cast<std::size_t>(operation.peer)];
   const std::uint64_t elem_bytes = size_in_bytes(operation.data_type());
@@ -36,6 +48,14 @@ Status check_range(const Operation& operation) {
                                     there.bytes, operation.peer));
   if (operation.input == nullptr && operation.count != 0)
     return bad_argument("put: the local buffer is null");
+  const auto from = reinterpret_cast<std::uintptr_t>(operation.input);
+  const auto to = reinterpret_cast<std::uintptr_t>(place_of(operation));
+  const std::uint64_t bytes = bytes_of(operation);
+  if (from != to && from < to + bytes && to < from + bytes)
+    return bad_argument(
+        fmt::format("put: the local buffer, {} bytes at {}, overlaps its place in "
+                    "the window, at {}",
+                    bytes, operation.input, fmt::ptr(place_of(operation))));
   return {};
 }
 
@@ -62,13 +82,32 @@ Status run_one_sided(ncclComm& comm, const Operation& operation) {
   const SignalBoard::Name name = signal_of(operation);
   if (operation.kind == Kind::kWaitSignal)
     return comm.signals.wait(*comm.ranks, name, operation.times);
-  if (operation.kind == Kind::kPutSignal && operation.count != 0) {
-    const Window& there = operation.window->of_ranks[static_cast<std::size_t>(operation.peer)];
-    compute::copy(there.base + operation.offset, static_cast<const std::byte*>(operation.input),
-                  operation.count * size_in_bytes(operation.data_type()));
-  }
+  if (operation.kind == Kind::kPutSignal && operation.count != 0)
+    compute::copy(place_of(operation), static_cast<const std::byte*>(operation.input),
+                  bytes_of(operation));
   comm.signals.signal(*comm.ranks, name);
   return {};
+}
+
+Status enqueue_puts(ncclComm& comm, std::span<const Operation> operations, Stream stream) {
+  std::vector<ListedPut> puts;
+  for (const Operation& operation : operations) {
+    ListedPut put{.signal = comm.signals.device_counter(signal_of(operation))};
+    if (operation.kind == Kind::kPutSignal) {
+      put.to = place_of(operation);
+      put.from = static_cast<const std::byte*>(operation.input);
+      put.bytes = bytes_of(operation);
+    }
+    puts.push_back(put);
+  }
+  return comm.ranks->impl().put_on(stream, puts);
+}
+
+Status enqueue_waits(ncclComm& comm, std::span<const Operation> operations, Stream stream) {
+  std::vector<ListedWait> waits;
+  for (const Operation& operation : operations)
+    waits.push_back(comm.signals.device_wait(signal_of(operation), operation.times));
+  return comm.ranks->impl().wait_on(stream, waits);
 }
 
 ncclResult_t PutSignal(const void* localbuff, size_t count, ncclDataType_t datatype, int peer,

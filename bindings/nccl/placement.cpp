@@ -137,6 +137,30 @@ Status choose(const ncclComm& comm, Operation& operation) {
   return operation.stream == nullptr ? Status() : refuse_stream(comm, operation);
 }
 
+/// Of a communicator that has a device and signals: where those are. The peer's memory is of that
+/// kind, and the local buffer has to be.
+Status place_one_sided(const ncclComm& comm, Operation& operation) {
+  SLUICE_TRY_ASSIGN(const Memory from, look_at(operation.input));
+  if (comm.signals.on_device()) {
+    operation.route = Operation::Route::kStream;
+    if (operation.count == 0 || from != Memory::kOrdinary) return {};
+    return bad_usage(
+        fmt::format("put: the window is memory of a GPU, and the local buffer at {} "
+                    "is the host's: expected memory that kernels reach",
+                    fmt::ptr(operation.input)));
+  }
+  if (operation.count != 0 && from == Memory::kDevice)
+    return bad_usage(
+        fmt::format("put: the window is the host's memory, and the local buffer at {} "
+                    "is memory of a GPU: expected memory of the host",
+                    fmt::ptr(operation.input)));
+  if (operation.stream == nullptr) return {};
+  return bad_usage(
+      fmt::format("stream {} is not null, and the communicator's windows and signals "
+                  "are the host's memory: such calls run at once, on no stream",
+                  fmt::ptr(operation.stream)));
+}
+
 }  // namespace
 
 int current_device() {
@@ -149,12 +173,7 @@ Status place(const ncclComm& comm, Operation& operation) {
   operation.route = Operation::Route::kHost;
   if (!comm.on_device) [[likely]]
     return place_on_host(comm, operation);
-  if (operation.is_one_sided()) {
-    SLUICE_TRY_ASSIGN(const Memory from, look_at(operation.input));
-    if (from == Memory::kDevice)
-      return bad_usage("puts are from host memory to host memory; the buffer is memory of a GPU");
-    return operation.stream == nullptr ? Status() : refuse_stream(comm, operation);
-  }
+  if (operation.is_one_sided()) return place_one_sided(comm, operation);
   if (operation.count == 0) {
     operation.route = Operation::Route::kNowhere;
     const int size = comm.ranks->size();

@@ -34,7 +34,7 @@ Status turn(ncclComm& comm, State from, State to, const char* otherwise) {
 /// What the communicator keeps on its GPU.
 std::uint64_t device_bytes(const ncclComm& comm) {
   const DevicePart* const part = comm.on_device ? comm.ranks->impl().device() : nullptr;
-  return part == nullptr ? 0 : part->device_bytes();
+  return part == nullptr ? 0 : part->device_bytes() + comm.signals.device_bytes();
 }
 
 }  // namespace

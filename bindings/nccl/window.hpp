@@ -17,6 +17,7 @@ struct ncclWindow_vidmem {
   ncclComm* owner = nullptr;
   void* buffer = nullptr;
   std::size_t bytes = 0;
+  bool on_device = false;                    // memory of a GPU
   std::vector<sluice::HeldWindow> of_ranks;  // empty: see `why_local`
   std::string why_local;                     // why peers cannot reach each other's memory
 

@@ -31,6 +31,10 @@ Status load_kernels(int device) {
   ExchangeLaunch no_messages;
   void* messages[] = {&strands, &no_messages};
   SLUICE_TRY(device::launch(kernels::exchange(), 1, kernels::kThreads, messages, stream.stream()));
+  OneSidedLaunch no_puts;
+  void* one_sided[] = {&strands, &no_puts};
+  SLUICE_TRY(
+      device::launch(kernels::one_sided(), 1, kernels::kThreads, one_sided, stream.stream()));
   std::byte* bytes = nullptr;
   std::uint64_t count = 0;
   kernels::ScaleBy by{DataType::kFloat32, 1, 1, nullptr};

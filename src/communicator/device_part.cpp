@@ -10,10 +10,6 @@
 namespace sluice {
 namespace {
 
-/// Up to so many bytes few threads are quicker, because their barriers are.
-constexpr std::uint64_t kBytesOfFew = 2 * 1024;
-constexpr unsigned kFewThreads = 128;
-
 bool reduces(Collective collective) {
   return collective == Collective::kAllReduce || collective == Collective::kReduce ||
          collective == Collective::kReduceScatter || collective == Collective::kReduceScatterV;
@@ -23,6 +19,11 @@ std::uint64_t whole_bytes(const Call& call) { return std::max(call.bytes(), call
 
 /// Of what was no operation in the order of collectives.
 std::string message_text(const StrandFailure& failure) {
+  if (is_put(failure.own.call)) return "a put";
+  if (is_signal_wait(failure.own.call)) {
+    const SignalName name = signal_of(failure.own.call);
+    return fmt::format("a wait for signals (context {}, index {})", name.context, name.index);
+  }
   const auto collective = static_cast<Collective>(failure.own.call & 0xff);
   return collective == Collective::kSendReceive ? std::string("a message")
                                                 : fmt::format("a part of {}", name(collective));
@@ -272,6 +273,9 @@ std::string DevicePart::text_of(const StrandFailure& failure) const {
     return fmt::format("last began {}", describe(failure.theirs));
   };
   if (failure.why.outcome == WaitOutcome::kAborted) return fmt::format("{}: aborted", me);
+  if (!is_operation && is_signal_wait(failure.own.call))
+    return fmt::format("{}: waited for rank {}: expected {} of its signals in all, found {}", me,
+                       peer, failure.why.expected, failure.why.seen);
   return fmt::format("{}: waited for rank {}, which {} (strand {}: expected {:#x}, saw {:#x})", me,
                      peer, whereabouts(), failure.strand, failure.why.expected, failure.why.seen);
 }

@@ -23,6 +23,7 @@
 #include "plan/selection.hpp"
 #include "plan/strand_exchange.hpp"
 #include "plan/strand_memory.hpp"
+#include "plan/strand_one_sided.hpp"
 #include "sluice/communicator.hpp"
 #include "sluice/device.hpp"
 
@@ -66,6 +67,13 @@ class DevicePart {
   /// Enqueues messages that have been checked.
   Status exchange(std::span<const ListedTransfer> transfers, ExchangeCall call, Stream stream);
 
+  /// Enqueues puts and the signals behind them, or waits for signals; checked likewise.
+  /// device_one_sided.cpp.
+  Status put(std::span<const ListedPut> puts, Stream stream);
+  Status wait_for(std::span<const ListedWait> waits, Stream stream);
+  /// Zeroed memory of the device that all ranks' kernels can be shown.
+  Result<device::Store::Memory> memory_to_show(std::uint64_t bytes) const;
+
   /// Whether kernels of this rank can use what `memory` points to, as `what` of a call.
   Status expect_reached(const void* memory, const char* what);
   /// Whether the host can.
@@ -75,14 +83,14 @@ class DevicePart {
   struct Region {
     std::byte* base = nullptr;  // of this rank's; null: none has this number
     std::uint64_t bytes = 0;
-    std::vector<std::shared_ptr<void>> mappings;  // of other processes'
+    std::vector<HeldWindow> of_ranks;  // where kernels here reach that of each rank
   };
   /// The number that the next one gets, from 0; kInvalidUsage when there are as many as can be.
   Result<std::uint64_t> next_region() const;
   /// The number of the one that begins at `base`; kInvalidArgument: there is none.
   Result<std::uint64_t> region_at(const void* base) const;
-  /// From now on kernels find the ranks' memory of that number at `bases`.
-  Status set_region(std::uint64_t number, Region region, std::span<std::byte* const> bases);
+  /// From now on kernels find the ranks' memory of that number where `region` says.
+  Status set_region(std::uint64_t number, Region region);
 
   /// Why a kernel of this rank ended early; null: none has. Any thread.
   const StrandFailure* failure() const;
@@ -110,6 +118,10 @@ class DevicePart {
   friend class DeviceSetup;
   DevicePart() = default;
 
+  /// Up to so many bytes few threads are quicker, because their barriers are.
+  static constexpr std::uint64_t kBytesOfFew = 2 * 1024;
+  static constexpr unsigned kFewThreads = 128;
+
   /// What the host and the kernels both see.
   struct Pinned {
     alignas(kPollSpacing) std::uint64_t abort_word;  // written by the host
@@ -131,6 +143,7 @@ class DevicePart {
                                      const BlockLengths& lengths, Stream stream);
   Status scale(std::byte* destination, const Call& call, std::uint64_t bytes,
                const Reduction& reduction, Stream stream) const;
+  Status launch_one_sided(OneSidedLaunch& launch, unsigned threads, Stream stream) const;
   unsigned strands_for(std::uint64_t bytes) const;
   RegionPlace place_in_regions(const std::byte* buffer, std::uint64_t bytes) const;
 

@@ -31,6 +31,8 @@ class DevicePart;
 struct BlockLengths;
 struct ListedTransfer;
 struct ExchangeCall;
+struct ListedPut;
+struct ListedWait;
 
 class Communicator::Impl {
  public:
@@ -61,6 +63,10 @@ class Communicator::Impl {
   /// Enqueues messages. They have been checked, and there is a device part.
   Status exchange_on(Stream stream, std::span<const ListedTransfer> transfers,
                      const ExchangeCall& call);
+  /// Enqueues puts with their signals, or waits for signals. The peers' memory and counters are
+  /// what share_device_buffer() has opened; the callers know that what is put fits there.
+  Status put_on(Stream stream, std::span<const ListedPut> puts);
+  Status wait_on(Stream stream, std::span<const ListedWait> waits);
   /// null: there is no device.
   DevicePart* device() const { return device_.get(); }
   /// Why there is no device, as part of a sentence.
@@ -135,6 +141,13 @@ class Communicator::Impl {
   /// The same for a buffer of the caller's, which peers map (sluice::alloc, or one process). Sizes
   /// may differ.
   Result<std::vector<HeldWindow>> share_buffer(void* buffer, std::uint64_t bytes);
+  /// The same for memory of the ranks' devices, or why their kernels do not reach it: the same
+  /// sentence on all ranks. There is a device part. kInvalidArgument: a rank does not have so much.
+  struct SharedOnDevice {
+    std::vector<HeldWindow> of_ranks;  // empty: see `why_not`
+    std::string why_not;
+  };
+  Result<SharedOnDevice> share_device_buffer(void* buffer, std::uint64_t bytes);
   /// `mapping` stays as long as this does: what channels point to.
   void keep(std::shared_ptr<const void> mapping) { kept_.push_back(std::move(mapping)); }
 

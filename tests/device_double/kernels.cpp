@@ -64,6 +64,14 @@ BlockBody bind_exchange(void** arguments) {
   };
 }
 
+BlockBody bind_one_sided(void** arguments) {
+  auto* const strands = argument<Strand*>(arguments, 0);
+  const auto launch = std::make_shared<OneSidedLaunch>(argument<OneSidedLaunch>(arguments, 1));
+  return [strands, launch](const HostTeam& team, unsigned block) {
+    run_one_sided(team, strands, block, *launch);
+  };
+}
+
 /// The arguments of a call through the host.
 struct ProxiedLaunch {
   Strand* strand;
@@ -124,6 +132,12 @@ const void* schedule(std::size_t index) {
 const void* exchange() {
   static const DoubleKernel kernel{
       [](void** arguments, unsigned) { return bind_exchange(arguments); }};
+  return &kernel;
+}
+
+const void* one_sided() {
+  static const DoubleKernel kernel{
+      [](void** arguments, unsigned) { return bind_one_sided(arguments); }};
   return &kernel;
 }
 

@@ -24,6 +24,7 @@ TEST(HipRuntime, every_schedule_that_needs_no_other_host_has_a_kernel) {
   EXPECT_TRUE(kernels::built());
   EXPECT_NE(kernels::scale(), nullptr);
   EXPECT_NE(kernels::exchange(), nullptr);
+  EXPECT_NE(kernels::one_sided(), nullptr);
   EXPECT_NE(kernels::proxied(), nullptr);
   EXPECT_NE(datatype::gpu::pack_kernel(), nullptr);
   EXPECT_NE(datatype::gpu::unpack_kernel(), nullptr);

@@ -14,6 +14,7 @@ TEST(Kernels, are_there_for_every_schedule_that_kernels_can_run) {
     EXPECT_EQ(kernels::schedule(i) != nullptr, kernels::built() && runs_in_kernels(entries[i]))
         << name(entries[i].collective) << " " << entries[i].name;
   EXPECT_EQ(kernels::exchange() != nullptr, kernels::built());
+  EXPECT_EQ(kernels::one_sided() != nullptr, kernels::built());
   EXPECT_EQ(kernels::proxied() != nullptr, kernels::built());
   EXPECT_EQ(kernels::scale() != nullptr, kernels::built());
 }

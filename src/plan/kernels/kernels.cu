@@ -24,7 +24,8 @@ using Reducing = BlockContext<GroupArithmetic>;
 using Moving = BlockContext<GroupCopying>;
 
 static_assert(std::is_trivially_copyable_v<Strand> && std::is_trivially_copyable_v<StrandCall> &&
-              std::is_trivially_copyable_v<ExchangeLaunch> && sizeof(ExchangeLaunch) < 4000);
+              std::is_trivially_copyable_v<ExchangeLaunch> && sizeof(ExchangeLaunch) < 4000 &&
+              std::is_trivially_copyable_v<OneSidedLaunch> && sizeof(OneSidedLaunch) < 4000);
 
 __device__ Blocks blocks_of(const BlockLists& lists, std::uint64_t elem_bytes, std::int32_t ranks) {
   return Blocks::listed(lists.counts, lists.displaced ? lists.displacements : nullptr, elem_bytes,
@@ -64,6 +65,11 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     move_messages(Strand* strands, const SLUICE_KERNEL_CONSTANT ExchangeLaunch launch) {
   run_launch(BlockGroup{}, strands, blockIdx.x, launch);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    put_and_wait(Strand* strands, const SLUICE_KERNEL_CONSTANT OneSidedLaunch launch) {
+  run_one_sided(BlockGroup{}, strands, blockIdx.x, launch);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -120,6 +126,8 @@ const void* schedule(std::size_t index) {
 }
 
 const void* exchange() { return reinterpret_cast<const void*>(&move_messages); }
+
+const void* one_sided() { return reinterpret_cast<const void*>(&put_and_wait); }
 
 const void* proxied() { return reinterpret_cast<const void*>(&ask_proxy); }
 

@@ -7,6 +7,7 @@
 #include "channel/arithmetic.hpp"
 #include "plan/strand.hpp"
 #include "plan/strand_exchange.hpp"
+#include "plan/strand_one_sided.hpp"
 #include "plan/strand_proxied.hpp"
 #include "sluice/types.hpp"
 
@@ -38,6 +39,10 @@ constexpr bool is_listed(Collective collective) {
 /// void(Strand*, ExchangeLaunch), with one block for each strand that it says: messages. nullptr in
 /// a build without kernels.
 const void* exchange();
+
+/// void(Strand*, OneSidedLaunch), with as many blocks as it says: puts, signals and waits for them.
+/// nullptr in a build without kernels.
+const void* one_sided();
 
 /// void(Strand*, ProxyPlaces, ProxiedCall, BlockLists), with one block: a call among ranks on
 /// several hosts. nullptr in a build without kernels.

@@ -157,10 +157,10 @@ TEST(NcclGroup, SimulationSaysHowLongAndRunsNothing) {
 
 TEST(NcclGroup, AMissingPeerIsATimeoutThatNamesIt) {
   // One message without its other half: what NCCL would wait for for ever.
-  setenv("SLUICE_TIMEOUT_MS", "300", 1);
+  setenv("SLUICE_TIMEOUT_MS", "2000", 1);
   on_ranks(2, [](int rank, ncclComm_t comm) {
     if (rank == 1) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(700));
+      std::this_thread::sleep_for(std::chrono::milliseconds(3000));
       return;
     }
     std::vector<int> big(1 << 20);

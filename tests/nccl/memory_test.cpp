@@ -93,13 +93,13 @@ TEST(NcclMemory, SignalsAreCountedByContextAndIndex) {
 }
 
 TEST(NcclMemory, AWaitForASignalThatDoesNotComeEnds) {
-  setenv("SLUICE_TIMEOUT_MS", "300", 1);
+  setenv("SLUICE_TIMEOUT_MS", "2000", 1);
   on_ranks(2, [](int rank, ncclComm_t comm) {
     int place = 0;
     ncclWindow_t window = nullptr;
     ASSERT_NCCL(ncclCommWindowRegister(comm, &place, sizeof place, &window, 0));
     if (rank == 1) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(700));
+      std::this_thread::sleep_for(std::chrono::milliseconds(3000));
       return;
     }
     ncclWaitSignalDesc_t never{1, 1, 0, 0};

@@ -25,8 +25,8 @@
 // peer does wrong comes out later: the kernel ends within Options::timeout, the output is
 // undefined, the stream goes on; Communicator::error() says why, and so does every later call.
 //
-// Hosts. Among ranks on several hosts there are the collectives, but all_to_all_v, and no messages:
-// kInvalidUsage.
+// Hosts. Among ranks on several hosts everything goes through the hosts' memory; device memory
+// cannot be registered there: kInvalidUsage.
 //
 // Threads. As the communicator: one call at a time.
 #pragma once

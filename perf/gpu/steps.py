@@ -61,6 +61,8 @@ def all_steps(programs, results):
              tests("tests of schedules", 150, "Gpu_*"),
              tests("tests of processes", 90, "GpuProcesses.*"),
              tests("tests of failures", 80, "GpuFailures.*"),
+             tests("all other tests", 150, "*-Gpu_*:GpuStreams.*:GpuStrands.*:GpuGraphs.*:GpuMemory.*:WithoutADevice.*:"
+                                           "GpuProcesses.*:GpuFailures.*"),
              client("PyTorch on the NCCL door, 2 ranks", 100, "torch_client.py", "nccl", door, "2"),
              Step("CuPy on the NCCL door, 2 ranks", 60,
                   ["env", f"LD_PRELOAD={door}", sys.executable, str(CLIENTS / "cupy_client.py"), "2"])]
@@ -86,8 +88,10 @@ def all_steps(programs, results):
     for strands in (8, 16, 33, 66):
         steps.append(perf(f"all_reduce with {strands} strands", 15, "all_reduce", "-t", "2", "--strands", str(strands),
                           "-b", "64M", "-e", "64M", "--out-of-place-only"))
-    processes = perf("all_reduce 2 processes", 40, "all_reduce", "--ranks", "2", "-b", "8", "-e", "8M", "-f", "128",
-                     "-n", "14", "--out-of-place-only")
-    steps += [processes, Step(processes.name + " under MPS", 40, [WITH_MPS, *processes.command],
-                              needs="nvidia-cuda-mps-control")]
-    return [*steps, client("PyTorch on the NCCL door, 4 ranks", 120, "torch_client.py", "nccl", door, "4")]
+    for ranks in (2, 4, 8):
+        processes = perf(f"all_reduce {ranks} processes", 40, "all_reduce", "--ranks", str(ranks), "-b", "8", "-e", "8M",
+                         "-f", "128", "-n", "14", "--out-of-place-only")
+        steps += [processes, Step(processes.name + " under MPS", 40, [WITH_MPS, *processes.command],
+                                  needs="nvidia-cuda-mps-control")]
+    return [*steps, client("PyTorch on the NCCL door, 4 ranks", 120, "torch_client.py", "nccl", door, "4"),
+            client("nccl-tests on the NCCL door", 150, "nccl_tests.py", door)]

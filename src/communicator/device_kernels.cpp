@@ -28,6 +28,10 @@ Status load_kernels(int device) {
   ProxiedCall no_call;
   void* asked[] = {&strands, &places, &no_call, &lists};
   SLUICE_TRY(device::launch(kernels::proxied(), 1, kernels::kThreads, asked, stream.stream()));
+  ProxiedExchange no_pieces;
+  void* pieces[] = {&strands, &places, &no_pieces};
+  SLUICE_TRY(
+      device::launch(kernels::proxied_exchange(), 1, kernels::kThreads, pieces, stream.stream()));
   ExchangeLaunch no_messages;
   void* messages[] = {&strands, &no_messages};
   SLUICE_TRY(device::launch(kernels::exchange(), 1, kernels::kThreads, messages, stream.stream()));

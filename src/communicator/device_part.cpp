@@ -170,48 +170,6 @@ Result<std::string_view> DevicePart::enqueue(const Call& call, const Reached& re
   return entry.name;
 }
 
-Status DevicePart::exchange(std::span<const ListedTransfer> transfers, ExchangeCall call,
-                            Stream stream) {
-  const device::Using device(device_);
-  SLUICE_TRY(device.status());
-  if (proxy_ != nullptr)
-    return fail(Errc::kInvalidUsage, "messages on streams between hosts",
-                fmt::format("rank {}: messages and all_to_all_v on a stream are for ranks of one "
-                            "host; expected a call on host memory",
-                            rank_));
-  if (transfers.size() > kMostTransfers)
-    return fail(
-        Errc::kInvalidUsage, "too many transfers",
-        fmt::format("rank {}: expected at most {} transfers in a call on a stream, found {}", rank_,
-                    kMostTransfers, transfers.size()));
-  if (transfers.empty()) return {};
-  std::uint64_t largest = 0, all = 0;
-  for (const ListedTransfer& transfer : transfers) {
-    largest = std::max(largest, transfer.bytes);
-    all += transfer.bytes;
-  }
-  const auto blocks = static_cast<unsigned>(parts_of_message(largest, shape_.strands));
-  const unsigned threads = all <= kBytesOfFew ? kFewThreads : kernels::kThreads;
-  call.count = static_cast<std::uint32_t>(transfers.size());
-
-  auto* strands = reinterpret_cast<Strand*>(memory_.get());
-  ExchangeLaunch launch{.call = call, .strands = 1, .lists = true};
-  void* arguments[] = {&strands, &launch};
-  const bool few = transfers.size() <= kTransfersOfLaunch;
-  for (std::size_t first = 0; first < transfers.size(); first += kTransfersOfLaunch) {
-    const auto part = transfers.subspan(
-        first, std::min<std::size_t>(transfers.size() - first, kTransfersOfLaunch));
-    std::copy(part.begin(), part.end(), launch.transfers);
-    launch.first = static_cast<std::uint32_t>(first);
-    launch.count = static_cast<std::uint32_t>(part.size());
-    if (!few) SLUICE_TRY(device::launch(kernels::exchange(), 1, kFewThreads, arguments, stream));
-  }
-  launch.lists = false;
-  launch.strands = blocks;
-  if (!few) launch.count = 0;  // they are listed
-  return device::launch(kernels::exchange(), blocks, threads, arguments, stream);
-}
-
 Status DevicePart::expect_reached(const void* memory, const char* what) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
   const void*& known = known_[(address >> 9) % known_.size()];

@@ -139,6 +139,10 @@ class DevicePart {
   Reached reached(const Call& call) const;
   Result<std::string_view> enqueue(const Call& call, const Reached& reached,
                                    const BlockLengths& lengths, Stream stream);
+  Result<ExchangeLaunch> list(std::span<const ListedTransfer> transfers, const ExchangeCall& call,
+                              Stream stream) const;
+  Status exchange_by_proxy(std::span<const ListedTransfer> transfers, const ExchangeCall& call,
+                           Stream stream);
   Result<std::string_view> ask_proxy(const Call& call, const Reduction& reduction,
                                      const BlockLengths& lengths, Stream stream);
   Status scale(std::byte* destination, const Call& call, std::uint64_t bytes,

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "bootstrap/thread.hpp"
+#include "communicator/impl.hpp"
 
 namespace sluice {
 namespace {
@@ -46,6 +47,7 @@ Result<std::unique_ptr<DeviceProxy>> DeviceProxy::start(Communicator communicato
       new DeviceProxy(std::move(communicator), std::move(on_failure)));
   auto& store = device::Store::instance();
   SLUICE_TRY_ASSIGN(proxy->desk_, store.pinned_memory(sizeof(ProxyDesk)));
+  SLUICE_TRY_ASSIGN(proxy->pieces_, store.pinned_memory(kMostTransfers * sizeof(ProxyPiece)));
   SLUICE_TRY_ASSIGN(proxy->input_, store.pinned_memory(ProxyPlaces::kStageBytes));
   SLUICE_TRY_ASSIGN(proxy->output_, store.pinned_memory(ProxyPlaces::kStageBytes));
   SLUICE_TRY_ASSIGN(proxy->thread_, bootstrap::start_thread(
@@ -61,7 +63,8 @@ void DeviceProxy::stop() {
 }
 
 ProxyPlaces DeviceProxy::places() const {
-  return {reinterpret_cast<ProxyDesk*>(desk_.get()), input_.get(), output_.get()};
+  return {reinterpret_cast<ProxyDesk*>(desk_.get()), reinterpret_cast<ProxyPiece*>(pieces_.get()),
+          input_.get(), output_.get()};
 }
 
 void DeviceProxy::serve() {
@@ -106,7 +109,7 @@ Status DeviceProxy::answer(const ProxyRequest& request) {
     case Collective::kAllGatherV:
     case Collective::kReduceScatterV: return answer_listed(request);
     case Collective::kAllToAllV:
-    case Collective::kSendReceive: break;
+    case Collective::kSendReceive: return answer_messages(request);
   }
   return fail(Errc::kInternalError, "unknown request", "a kernel asked for what there is not");
 }
@@ -125,6 +128,25 @@ Status DeviceProxy::answer_listed(const ProxyRequest& request) {
   }
   return communicator_.all_gather_v(input_.get(), output_.get(), counts, displacements_,
                                     request.what.type);
+}
+
+/// Both ends say how long the whole message is: pieces of messages of different lengths do not
+/// pair. The first ones of an all_to_all_v take their place in the order of collectives.
+Status DeviceProxy::answer_messages(const ProxyRequest& request) {
+  Communicator::Impl& impl = communicator_.impl();
+  const Communicator::Impl::Turn turn(impl);
+  SLUICE_TRY(turn.status());
+  transfers_.clear();
+  for (const ProxyPiece& piece : std::span(places().pieces, request.count))
+    transfers_.push_back({.peer = piece.peer,
+                          .sending = piece.sending,
+                          .data = (piece.sending ? input_ : output_).get() + piece.staged,
+                          .bytes = piece.bytes,
+                          .message_bytes = piece.message_bytes,
+                          .kind = message_kind(piece.type)});
+  if (request.begins && request.what.collective == Collective::kAllToAllV)
+    return impl.run_exchange(Call(Collective::kAllToAllV, request.what.type), transfers_);
+  return impl.exchange(transfers_);
 }
 
 }  // namespace sluice

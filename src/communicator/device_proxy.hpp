@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "device/store.hpp"
-#include "plan/strand_proxied.hpp"
+#include "plan/strand_proxied_exchange.hpp"
 #include "sluice/communicator.hpp"
 
 namespace sluice {
@@ -41,11 +41,13 @@ class DeviceProxy {
   void serve();
   Status answer(const ProxyRequest& request);
   Status answer_listed(const ProxyRequest& request);
+  Status answer_messages(const ProxyRequest& request);
 
   Communicator communicator_;
   OnFailure on_failure_;
-  device::Store::Memory desk_, input_, output_;
+  device::Store::Memory desk_, pieces_, input_, output_;
   std::vector<std::size_t> displacements_;
+  std::vector<LinkTransfer> transfers_;
   std::atomic<bool> ending_ = false;
   std::thread thread_;
 };

@@ -29,6 +29,7 @@ struct ListedTransfer {
   std::int32_t peer = 0;
   bool sending = false;
   DataType type = DataType::kUint8;
+  std::uint16_t turn = 0;  // between hosts: how many of the pair's, in its direction, come before
 };
 
 /// What a launch says of a call: the same at every replay of a graph.
@@ -73,13 +74,13 @@ SLUICE_FN void take_parts(const Group& group, Strand& strand, const ListedTransf
   }
 }
 
-/// The strand's parts of what the rank sends to itself; by all threads.
+/// The strand's parts of what `rank`, which is its own, sends to itself; by all threads.
 template <ThreadGroup Group>
-SLUICE_FN void copy_own(const Group& group, const Strand& strand, const ListedTransfer* listed,
-                        std::uint32_t count) {
+SLUICE_FN void copy_own(const Group& group, std::int32_t rank, const Strand& strand,
+                        const ListedTransfer* listed, std::uint32_t count) {
   for (std::uint32_t i = 0; i + 1 < count; ++i) {
     const ListedTransfer& from = listed[i];
-    if (from.peer != strand.fabric.rank() || !from.sending) continue;
+    if (from.peer != rank || !from.sending) continue;
     const Range part = part_of_message(from.bytes, static_cast<std::uint64_t>(strand.index),
                                        static_cast<std::uint64_t>(strand.count));
     copy(group, listed[i + 1].data + part.offset, from.data + part.offset, part.bytes);
@@ -102,7 +103,7 @@ SLUICE_FN void run_exchange(const Group& group, Strand& strand, const ListedTran
                   .root = 0});
   if (!fabric.failed(group)) {
     take_parts(group, strand, listed, call);
-    copy_own(group, strand, listed, call.count);
+    copy_own(group, fabric.rank(), strand, listed, call.count);
     group.sync();
     exchange(group, fabric, strand.messages.under_way, call.count, strand.messages.step);
   }

@@ -33,8 +33,19 @@ struct ProxyRequest {
   static constexpr std::size_t kMostListed = 128;
 
   ProxyOperation what{};
-  std::uint64_t count = 0;                 // of elements: of the whole, or of each block
+  std::uint64_t count = 0;  // of elements: of the whole, or of each block; of messages: of pieces
   std::uint64_t counts[kMostListed] = {};  // a v-form's
+  bool begins = false;                     // of messages: the first of the call
+};
+
+/// What goes of a message at once.
+struct ProxyPiece {
+  std::uint64_t staged = 0;  // where it is, or shall be, in the stage of its direction
+  std::uint64_t bytes = 0;
+  std::uint64_t message_bytes = 0;
+  std::int32_t peer = 0;
+  bool sending = false;
+  DataType type = DataType::kUint8;
 };
 
 /// In pinned memory of the host; zero at the beginning.
@@ -51,7 +62,8 @@ struct ProxyPlaces {
   static constexpr std::uint64_t kStageBytes = std::uint64_t{4} << 20;
 
   ProxyDesk* desk = nullptr;
-  std::byte* input = nullptr;  // kStageBytes each
+  ProxyPiece* pieces = nullptr;  // of a request for messages: kMostTransfers
+  std::byte* input = nullptr;    // kStageBytes each
   std::byte* output = nullptr;
 };
 
@@ -97,9 +109,18 @@ SLUICE_FN void for_each_stretch(Extent extent, const Arguments& part, const Prox
   }
 }
 
-/// Asks the host for a part and waits; by one thread.
-SLUICE_FN void ask(Strand& strand, ProxyDesk& desk, const ProxiedCall& call,
-                   const Arguments& part) {
+/// Asks the host for what the desk says, and waits; by one thread.
+SLUICE_FN void ask(Strand& strand, ProxyDesk& desk, std::int32_t rank) {
+  const std::uint64_t number = strand.next_epoch++;
+  port::store_release(&desk.asked, number);  // pairs with DeviceProxy::serve()
+  WaitState& waits = strand.fabric.waits();
+  if (wait_at_least(waits, &desk.answered, number, rank) < number) return;
+  if (port::load_relaxed(&desk.failed) != 0)
+    record_failure(waits, WaitOutcome::kAborted, rank, number, number);
+}
+
+SLUICE_FN void ask_for_part(Strand& strand, ProxyDesk& desk, const ProxiedCall& call,
+                            const Arguments& part) {
   desk.request.what = call.what;
   const std::uint64_t elem_bytes = part.elem_bytes;
   const bool whole = call.shape.input == Extent::kWhole;
@@ -107,12 +128,7 @@ SLUICE_FN void ask(Strand& strand, ProxyDesk& desk, const ProxiedCall& call,
   if (call.is_listed)
     for (std::int32_t r = 0; r < call.ranks; ++r)
       desk.request.counts[r] = part.blocks[r].bytes / elem_bytes;
-  const std::uint64_t number = strand.next_epoch++;
-  port::store_release(&desk.asked, number);  // pairs with DeviceProxy::serve()
-  WaitState& waits = strand.fabric.waits();
-  if (wait_at_least(waits, &desk.answered, number, call.rank) < number) return;
-  if (port::load_relaxed(&desk.failed) != 0)
-    record_failure(waits, WaitOutcome::kAborted, call.rank, number, number);
+  ask(strand, desk, call.rank);
 }
 
 /// A call through the host, by all threads of `group`. A strand that has failed does nothing.
@@ -131,7 +147,7 @@ SLUICE_FN void run_proxied(const Group& group, Strand* own, const ProxyPlaces& p
                          copy(group, places.input + staged, part.input + at, bytes);
                        });
     group.sync();
-    if (group.rank() == 0) ask(strand, *places.desk, call, part);
+    if (group.rank() == 0) ask_for_part(strand, *places.desk, call, part);
     if (strand.fabric.failed(group)) break;
     if (call.has_output)
       for_each_stretch(call.shape.output, part, call,

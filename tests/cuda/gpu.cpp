@@ -75,6 +75,12 @@ std::string spawn_gpu_threads(int ranks, const Body& body, const Options& option
   return spawn_threads(ranks, body, options);
 }
 
+std::string spawn_gpu_hosts(const std::vector<int>& host_of, const Body& body,
+                            const Options& options) {
+  used_gpu_here() = true;
+  return spawn_threads(static_cast<int>(host_of.size()), body, options, host_of);
+}
+
 GpuMemory::GpuMemory(std::uint64_t bytes) : bytes_(bytes) {
   const auto memory = alloc(bytes, MemoryKind::kDevice);
   EXPECT_TRUE(memory.ok()) << last_error();

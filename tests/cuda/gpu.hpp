@@ -32,6 +32,9 @@ Options gpu_options(std::chrono::milliseconds timeout = std::chrono::seconds(20)
 
 /// spawn_threads() on the device.
 std::string spawn_gpu_threads(int ranks, const Body& body, const Options& options = gpu_options());
+/// The same as if rank r were on host host_of[r].
+std::string spawn_gpu_hosts(const std::vector<int>& host_of, const Body& body,
+                            const Options& options = gpu_options());
 
 /// `on_device`, or a fiftieth of it where host threads stand in for the device.
 int repetitions(int on_device);

@@ -21,8 +21,7 @@ constexpr DataType kFloat = DataType::kFloat32;
 
 /// Two ranks on the first host, one on the second.
 std::string spawn_over_hosts(const Body& body, const Options& options = gpu_options()) {
-  used_gpu_here() = true;
-  return spawn_threads(3, body, options, {0, 0, 1});
+  return spawn_gpu_hosts({0, 0, 1}, body, options);
 }
 
 bool runs_through_the_host(Collective collective) {
@@ -143,21 +142,6 @@ TEST(GpuHosts, abort_ends_a_call_that_waits) {
                   return c.error().code() == Errc::kAborted ? "" : text_of(c.error());
                 },
                 gpu_options(seconds(60))),
-            "");
-}
-
-TEST(GpuHosts, messages_are_refused) {
-  SLUICE_NEEDS_GPU();
-  EXPECT_EQ(spawn_over_hosts([](Communicator& c) -> std::string {
-              GpuRank rank(c);
-              GpuMemory memory(64);
-              const Status sent = c.on(rank.stream()).send(memory.data(), 1, kFloat, c.rank());
-              const Status alone =
-                  c.on(rank.stream()).send(memory.data(), 1, kFloat, (c.rank() + 1) % c.size());
-              if (sent.code() != Errc::kInvalidUsage || alone.code() != Errc::kInvalidUsage)
-                return "sent";
-              return text_of(c.barrier());
-            }),
             "");
 }
 

@@ -93,6 +93,13 @@ BlockBody bind_proxied(void** arguments) {
   };
 }
 
+BlockBody bind_proxied_exchange(void** arguments) {
+  auto* const strand = argument<Strand*>(arguments, 0);
+  const auto places = argument<ProxyPlaces>(arguments, 1);
+  const auto call = std::make_shared<ProxiedExchange>(argument<ProxiedExchange>(arguments, 2));
+  return [=](const HostTeam& team, unsigned) { run_proxied_exchange(team, strand, places, *call); };
+}
+
 BlockBody bind_scale(void** arguments, unsigned blocks) {
   auto* const destination = argument<std::byte*>(arguments, 0);
   const auto* const source = argument<const std::byte*>(arguments, 1);
@@ -144,6 +151,12 @@ const void* one_sided() {
 const void* proxied() {
   static const DoubleKernel kernel{
       [](void** arguments, unsigned) { return bind_proxied(arguments); }};
+  return &kernel;
+}
+
+const void* proxied_exchange() {
+  static const DoubleKernel kernel{
+      [](void** arguments, unsigned) { return bind_proxied_exchange(arguments); }};
   return &kernel;
 }
 

@@ -26,6 +26,7 @@ TEST(HipRuntime, every_schedule_that_needs_no_other_host_has_a_kernel) {
   EXPECT_NE(kernels::exchange(), nullptr);
   EXPECT_NE(kernels::one_sided(), nullptr);
   EXPECT_NE(kernels::proxied(), nullptr);
+  EXPECT_NE(kernels::proxied_exchange(), nullptr);
   EXPECT_NE(datatype::gpu::pack_kernel(), nullptr);
   EXPECT_NE(datatype::gpu::unpack_kernel(), nullptr);
   int found = 0;

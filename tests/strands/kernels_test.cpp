@@ -16,6 +16,7 @@ TEST(Kernels, are_there_for_every_schedule_that_kernels_can_run) {
   EXPECT_EQ(kernels::exchange() != nullptr, kernels::built());
   EXPECT_EQ(kernels::one_sided() != nullptr, kernels::built());
   EXPECT_EQ(kernels::proxied() != nullptr, kernels::built());
+  EXPECT_EQ(kernels::proxied_exchange() != nullptr, kernels::built());
   EXPECT_EQ(kernels::scale() != nullptr, kernels::built());
 }
 

@@ -8,6 +8,7 @@ const void* schedule(std::size_t) { return nullptr; }
 const void* exchange() { return nullptr; }
 const void* one_sided() { return nullptr; }
 const void* proxied() { return nullptr; }
+const void* proxied_exchange() { return nullptr; }
 const void* scale() { return nullptr; }
 
 }  // namespace sluice::kernels

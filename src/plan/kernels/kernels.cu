@@ -24,7 +24,7 @@ using Reducing = BlockContext<GroupArithmetic>;
 using Moving = BlockContext<GroupCopying>;
 
 static_assert(std::is_trivially_copyable_v<Strand> && std::is_trivially_copyable_v<StrandCall> &&
-              std::is_trivially_copyable_v<ExchangeLaunch> && sizeof(ExchangeLaunch) < 4000 &&
+              std::is_trivially_copyable_v<ExchangeLaunch> && sizeof(ProxiedExchange) < 4000 &&
               std::is_trivially_copyable_v<OneSidedLaunch> && sizeof(OneSidedLaunch) < 4000);
 
 __device__ Blocks blocks_of(const BlockLists& lists, std::uint64_t elem_bytes, std::int32_t ranks) {
@@ -83,6 +83,12 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 __global__ void __launch_bounds__(kThreads)
+    ask_proxy_for_messages(Strand* strand, const SLUICE_KERNEL_CONSTANT ProxyPlaces places,
+                           const SLUICE_KERNEL_CONSTANT ProxiedExchange call) {
+  run_proxied_exchange(BlockGroup{}, strand, places, call);
+}
+
+__global__ void __launch_bounds__(kThreads)
     scale_all(std::byte* destination, const std::byte* source, std::uint64_t count,
               const ScaleBy by) {
   const std::uint64_t elem_bytes = size_in_bytes(by.type);
@@ -130,6 +136,8 @@ const void* exchange() { return reinterpret_cast<const void*>(&move_messages); }
 const void* one_sided() { return reinterpret_cast<const void*>(&put_and_wait); }
 
 const void* proxied() { return reinterpret_cast<const void*>(&ask_proxy); }
+
+const void* proxied_exchange() { return reinterpret_cast<const void*>(&ask_proxy_for_messages); }
 
 const void* scale() { return reinterpret_cast<const void*>(&scale_all); }
 

@@ -9,6 +9,7 @@
 #include "plan/strand_exchange.hpp"
 #include "plan/strand_one_sided.hpp"
 #include "plan/strand_proxied.hpp"
+#include "plan/strand_proxied_exchange.hpp"
 #include "sluice/types.hpp"
 
 namespace sluice::kernels {
@@ -48,6 +49,10 @@ const void* one_sided();
 /// several hosts. nullptr in a build without kernels.
 const void* proxied();
 static_assert(ProxyRequest::kMostListed == kMostListed);
+
+/// void(Strand*, ProxyPlaces, ProxiedExchange), with one block: messages among ranks on several
+/// hosts. nullptr in a build without kernels.
+const void* proxied_exchange();
 
 /// void(void* destination, const void* source, std::uint64_t count, ScaleBy): a pre-multiplied
 /// sum's scaling. nullptr in a build without kernels.

@@ -39,6 +39,12 @@ class ChannelSet {
 /// the caller's; free it after the communicator. A wait on a channel that fails ends the
 /// communicator: Communicator::error() and last_error() tell why after the next call on it. Errors:
 /// kInvalidArgument (not such a buffer), kInvalidUsage (sizes differ), and those of a communicator.
+///
+/// In memory of the rank's device (Options::device; on all ranks or none): the channels are for
+/// kernels on that device, which take them by value, and for nobody on the host. Their counters and
+/// `waits` are in device memory as well. A wait that fails ends the kernel's later ones, not the
+/// communicator: copy *waits to the host behind the kernel to see `failed` and `failure`.
+/// kInvalidUsage, too, where the devices do not reach each other.
 Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::size_t bytes);
 
 }  // namespace sluice

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "communicator/device_channels.hpp"
+#include "communicator/device_part.hpp"
 #include "communicator/impl.hpp"
 
 namespace sluice {
@@ -62,6 +64,10 @@ Result<ChannelSet> make_channels(Communicator& communicator, void* buffer, std::
                   fmt::format("make_channels: rank {} cannot map memory of rank {}, which is on "
                               "another host",
                               impl.rank(), r));
+  if (impl.device() != nullptr) {
+    SLUICE_TRY_ASSIGN(const device::Place place, device::place_of(buffer));
+    if (place.device >= 0) return make_device_channels(impl, buffer, bytes);
+  }
   SLUICE_TRY_ASSIGN(const auto buffers, impl.share_buffer(buffer, bytes));
   for (int r = 0; r < impl.size(); ++r)
     if (const Window& theirs = buffers[static_cast<std::size_t>(r)]; theirs.bytes != bytes)

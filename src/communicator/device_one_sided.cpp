@@ -70,6 +70,15 @@ Result<device::Store::Memory> DevicePart::memory_to_show(std::uint64_t bytes) co
   return device::Store::instance().device_memory(bytes, !direct_);
 }
 
+Status DevicePart::begin_waits(WaitState* waits, std::chrono::nanoseconds timeout) const {
+  const device::Using device(device_);
+  SLUICE_TRY(device.status());
+  WaitState begin;
+  begin.timeout_ns = static_cast<std::uint64_t>(timeout.count());
+  begin.host_abort_word = &pinned().abort_word;
+  return device::copy(waits, &begin, sizeof begin);
+}
+
 Status Communicator::Impl::put_on(Stream stream, std::span<const ListedPut> puts) {
   const Turn turn(*this);
   take_device_failure();

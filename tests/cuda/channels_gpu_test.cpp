@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/error.hpp"
+#include "base/port.hpp"
 #include "device/device.hpp"
 #include "gpu.hpp"
 #include "sluice/channel.hpp"
@@ -51,10 +52,11 @@ std::string look_at_channels(Communicator& c) {
   WaitState waits;
   if (!device::copy(&waits, channels[0].waits, sizeof waits).ok()) return last_error();
   if (waits.failed != 0 || waits.timeout_ns == 0) return "the waits do not begin as they should";
-  if (waits.host_abort_word == nullptr || *waits.host_abort_word != 0) return "aborted already";
+  if (waits.host_abort_word == nullptr || port::load_acquire(waits.host_abort_word) != 0)
+    return "aborted already";
   if (!c.barrier().ok()) return last_error();
   static_cast<void>(c.abort());
-  return *waits.host_abort_word != 0 ? "" : "an abort does not end the waits";
+  return port::load_acquire(waits.host_abort_word) != 0 ? "" : "an abort does not end the waits";
 }
 
 TEST(GpuChannels, reach_memory_and_counters_of_every_rank) {

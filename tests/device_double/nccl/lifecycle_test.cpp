@@ -310,7 +310,7 @@ TEST(NcclOnDevice, NonBlockingCallsAreEnqueuedAtOnce) {
   });
 }
 
-TEST(NcclOnDevice, RanksOnSeveralHostsHaveCollectivesAndNoMessages) {
+TEST(NcclOnDevice, RanksOnSeveralHostsHaveCollectivesAndMessages) {
   const Variable transport("SLUICE_TRANSPORT", "tcp");
   on_ranks(2, [](int rank, ncclComm_t comm) {
     int value = 1;
@@ -322,7 +322,14 @@ TEST(NcclOnDevice, RanksOnSeveralHostsHaveCollectivesAndNoMessages) {
     EXPECT_NCCL(sum(values, comm, stream));
     stream.wait();
     EXPECT_EQ(values.values(), std::vector<int>(kCount, 1));
-    EXPECT_EQ(ncclSend(values.data(), 1, ncclInt, 1 - rank, comm, stream), ncclInvalidUsage);
+    DeviceArray<int> received(kCount);
+    values.fill(10 + rank);
+    EXPECT_NCCL(ncclGroupStart());
+    EXPECT_NCCL(ncclSend(values.data(), kCount, ncclInt, 1 - rank, comm, stream));
+    EXPECT_NCCL(ncclRecv(received.data(), kCount, ncclInt, 1 - rank, comm, stream));
+    EXPECT_NCCL(ncclGroupEnd());
+    stream.wait();
+    EXPECT_EQ(received.values(), std::vector<int>(kCount, 11 - rank));
   });
 }
 

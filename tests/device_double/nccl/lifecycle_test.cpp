@@ -310,29 +310,6 @@ TEST(NcclOnDevice, NonBlockingCallsAreEnqueuedAtOnce) {
   });
 }
 
-TEST(NcclOnDevice, RanksOnSeveralHostsHaveCollectivesAndMessages) {
-  const Variable transport("SLUICE_TRANSPORT", "tcp");
-  on_ranks(2, [](int rank, ncclComm_t comm) {
-    int value = 1;
-    EXPECT_NCCL(ncclAllReduce(&value, &value, 1, ncclInt, ncclSum, comm, nullptr));
-    EXPECT_EQ(value, 2);
-    DeviceStream stream;
-    DeviceArray<int> values(kCount);
-    values.fill(rank);
-    EXPECT_NCCL(sum(values, comm, stream));
-    stream.wait();
-    EXPECT_EQ(values.values(), std::vector<int>(kCount, 1));
-    DeviceArray<int> received(kCount);
-    values.fill(10 + rank);
-    EXPECT_NCCL(ncclGroupStart());
-    EXPECT_NCCL(ncclSend(values.data(), kCount, ncclInt, 1 - rank, comm, stream));
-    EXPECT_NCCL(ncclRecv(received.data(), kCount, ncclInt, 1 - rank, comm, stream));
-    EXPECT_NCCL(ncclGroupEnd());
-    stream.wait();
-    EXPECT_EQ(received.values(), std::vector<int>(kCount, 11 - rank));
-  });
-}
-
 TEST(NcclOnDevice, MoreRanksThanTheDeviceHoldsWorkOnHostMemory) {
   on_ranks(17, [](int, ncclComm_t comm) {
     int value = 1;

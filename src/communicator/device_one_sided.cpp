@@ -14,6 +14,17 @@
 #include "plan/kernels/kernels.hpp"
 
 namespace sluice {
+namespace {
+
+/// run(part) for as much of the list at a time as a launch carries.
+template <class Listed, class Run>
+Status for_each_launch(std::span<const Listed> all, Run run) {
+  for (; !all.empty(); all = all.subspan(std::min<std::size_t>(all.size(), OneSidedLaunch::kMost)))
+    SLUICE_TRY(run(all.first(std::min<std::size_t>(all.size(), OneSidedLaunch::kMost))));
+  return {};
+}
+
+}  // namespace
 
 Status DevicePart::launch_one_sided(OneSidedLaunch& launch, unsigned threads, Stream stream) const {
   auto* strands = reinterpret_cast<Strand*>(memory_.get());
@@ -26,9 +37,7 @@ Status DevicePart::launch_one_sided(OneSidedLaunch& launch, unsigned threads, St
 Status DevicePart::put(std::span<const ListedPut> puts, Stream stream) {
   const device::Using device(device_);
   SLUICE_TRY(device.status());
-  for (std::size_t first = 0; first < puts.size(); first += OneSidedLaunch::kMost) {
-    const auto part =
-        puts.subspan(first, std::min<std::size_t>(puts.size() - first, OneSidedLaunch::kMost));
+  return for_each_launch(puts, [&](std::span<const ListedPut> part) -> Status {
     std::uint64_t largest = 0, all = 0;
     OneSidedLaunch launch{.puts = static_cast<std::uint32_t>(part.size()), .signals = true};
     std::copy(part.begin(), part.end(), launch.put);
@@ -46,22 +55,18 @@ Status DevicePart::put(std::span<const ListedPut> puts, Stream stream) {
       launch.signals = true;
     }
     const unsigned threads = launch.copies && all > kBytesOfFew ? kernels::kThreads : kFewThreads;
-    SLUICE_TRY(launch_one_sided(launch, threads, stream));
-  }
-  return {};
+    return launch_one_sided(launch, threads, stream);
+  });
 }
 
 Status DevicePart::wait_for(std::span<const ListedWait> waits, Stream stream) {
   const device::Using device(device_);
   SLUICE_TRY(device.status());
-  for (std::size_t first = 0; first < waits.size(); first += OneSidedLaunch::kMost) {
-    const auto part =
-        waits.subspan(first, std::min<std::size_t>(waits.size() - first, OneSidedLaunch::kMost));
+  return for_each_launch(waits, [&](std::span<const ListedWait> part) {
     OneSidedLaunch launch{.blocks = 1, .waits = static_cast<std::uint32_t>(part.size())};
     std::copy(part.begin(), part.end(), launch.wait);
-    SLUICE_TRY(launch_one_sided(launch, kFewThreads, stream));
-  }
-  return {};
+    return launch_one_sided(launch, kFewThreads, stream);
+  });
 }
 
 Result<device::Store::Memory> DevicePart::memory_to_show(std::uint64_t bytes) const {
@@ -70,13 +75,15 @@ Result<device::Store::Memory> DevicePart::memory_to_show(std::uint64_t bytes) co
   return device::Store::instance().device_memory(bytes, !direct_);
 }
 
-Status DevicePart::begin_waits(WaitState* waits, std::chrono::nanoseconds timeout) const {
+Result<device::Store::Memory> DevicePart::make_waits(std::chrono::nanoseconds timeout) const {
   const device::Using device(device_);
   SLUICE_TRY(device.status());
+  SLUICE_TRY_ASSIGN(auto memory, device::Store::instance().device_memory(sizeof(WaitState), false));
   WaitState begin;
   begin.timeout_ns = static_cast<std::uint64_t>(timeout.count());
   begin.host_abort_word = &pinned().abort_word;
-  return device::copy(waits, &begin, sizeof begin);
+  SLUICE_TRY(device::copy(memory.get(), &begin, sizeof begin));
+  return memory;
 }
 
 Status Communicator::Impl::put_on(Stream stream, std::span<const ListedPut> puts) {

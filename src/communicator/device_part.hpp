@@ -74,9 +74,8 @@ class DevicePart {
   /// Zeroed memory of the device that all ranks' kernels can be shown.
   Result<device::Store::Memory> memory_to_show(std::uint64_t bytes) const;
 
-  /// Makes what lies at `waits`, on this rank's device, the state of waits of a user's kernels:
-  /// with the communicator's deadline, ended by its abort.
-  Status begin_waits(WaitState* waits, std::chrono::nanoseconds timeout) const;
+  /// A WaitState on this rank's device for a user's kernels, which the communicator's abort ends.
+  Result<device::Store::Memory> make_waits(std::chrono::nanoseconds timeout) const;
 
   /// Whether kernels of this rank can use what `memory` points to, as `what` of a call.
   Status expect_reached(const void* memory, const char* what);

@@ -66,9 +66,7 @@ TEST(GpuChannels, reach_memory_and_counters_of_every_rank) {
 }
 
 TEST(GpuProcesses, channels_reach_memory_and_counters_of_every_rank) {
-  SLUICE_NEEDS_GPU();
-  if (used_gpu_here())
-    GTEST_SKIP() << "this process has used the GPU: run these tests by themselves";
+  SLUICE_NEEDS_FORKS();
   Launch launch;
   launch.options = gpu_options();
   EXPECT_EQ(spawn_processes(2, look_at_channels, launch), "");

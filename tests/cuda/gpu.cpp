@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "support/case_layout.hpp"
 
@@ -194,6 +195,25 @@ Status call_on(GpuRank& rank, const Case& t, const CaseLayout& layout, const voi
     case Collective::kSendReceive: return exchange_with_neighbours(rank, t, in, out);
   }
   return {};
+}
+
+std::string spawn_gpu_with_a_death(const Prepare& prepare) {
+  Launch launch;
+  launch.options = gpu_options(std::chrono::seconds(50));
+  return spawn_processes(
+      2,
+      [&](Communicator& c) -> std::string {
+        GpuRank rank(c);
+        const auto enqueue = prepare(rank);
+        static_cast<void>(c.barrier());
+        if (c.rank() == 1) ::_exit(3);
+        const auto begin = std::chrono::steady_clock::now();
+        static_cast<void>(enqueue());
+        const std::string error = rank.finish();
+        if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(20)) return "late";
+        return "heard: " + error;
+      },
+      launch);
 }
 
 }  // namespace sluice::test

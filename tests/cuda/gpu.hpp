@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ bool& used_gpu_here();
     if (const std::string& why = ::sluice::test::why_no_gpu(); !why.empty()) \
       GTEST_SKIP() << "no GPU: " << why;                                     \
   } while (false)
+
+/// For tests whose ranks are forks: what a process has of a GPU does not survive one.
+#define SLUICE_NEEDS_FORKS()           \
+  SLUICE_NEEDS_GPU();                  \
+  if (::sluice::test::used_gpu_here()) \
+  GTEST_SKIP() << "needs a process that has not used the GPU: run these by themselves"
 
 /// Options of ranks that share the first device.
 Options gpu_options(std::chrono::milliseconds timeout = std::chrono::seconds(20));
@@ -79,6 +86,11 @@ class GpuRank {
   device::OwnStream* stream_;
   GpuMemory input_, output_;
 };
+
+/// Two processes, of which rank 1 dies. `prepare` runs on both and returns what rank 0 then
+/// enqueues, which needs rank 1. Returns what rank 0 heard, as "heard: ...".
+using Prepare = std::function<std::function<Status()>(GpuRank&)>;
+std::string spawn_gpu_with_a_death(const Prepare& prepare);
 
 /// The case's collective on the rank's stream.
 Status call_on(GpuRank& rank, const Case& c, const CaseLayout& layout, const void* input,

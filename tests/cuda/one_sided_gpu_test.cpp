@@ -2,10 +2,9 @@
 // run them. The NCCL door is tested on the same (tests/device_double/nccl).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -103,9 +102,7 @@ TEST(GpuOneSided, what_cannot_be_shown_says_why_on_all_ranks) {
 }
 
 TEST(GpuProcesses, puts_arrive_before_their_signals) {
-  SLUICE_NEEDS_GPU();
-  if (used_gpu_here())
-    GTEST_SKIP() << "this process has used the GPU: run these tests by themselves";
+  SLUICE_NEEDS_FORKS();
   Launch launch;
   launch.options = gpu_options();
   EXPECT_EQ(spawn_processes(2, put_around_allocated, launch), "");
@@ -126,28 +123,17 @@ TEST(GpuProcesses, puts_arrive_before_their_signals) {
 }
 
 TEST(GpuProcesses, signals_of_a_rank_that_dies_do_not_come) {
-  SLUICE_NEEDS_GPU();
-  if (used_gpu_here())
-    GTEST_SKIP() << "this process has used the GPU: run these tests by themselves";
-  Launch launch;
-  launch.options = gpu_options(std::chrono::seconds(50));
-  const std::string report = spawn_processes(
-      2,
-      [](Communicator& c) -> std::string {
-        GpuMemory memory(1 << 16);
-        auto shared = Shared::make(c, memory.data(), 1 << 16);
-        if (!shared.ok()) return text_of(shared.status());
-        GpuRank rank(c);
-        static_cast<void>(c.barrier());
-        if (c.rank() == 1) ::_exit(3);
-        const auto begin = std::chrono::steady_clock::now();
-        const std::vector<ListedWait> never{shared.value().signals->wait(1, {}, 1)};
-        static_cast<void>(c.impl().wait_on(rank.stream(), never));
-        const std::string error = rank.finish();
-        if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(20)) return "late";
-        return "heard: " + error;
-      },
-      launch);
+  SLUICE_NEEDS_FORKS();
+  const std::string report = spawn_gpu_with_a_death([](GpuRank& rank) {
+    const auto memory = std::make_shared<GpuMemory>(1 << 16);
+    const auto shared = std::make_shared<Result<Shared>>(
+        Shared::make(rank.communicator(), memory->data(), memory->bytes()));
+    return [&rank, memory, shared]() -> Status {
+      SLUICE_TRY(shared->status());
+      const std::vector<ListedWait> never{shared->value().signals->wait(1, {}, 1)};
+      return rank.communicator().impl().wait_on(rank.stream(), never);
+    };
+  });
   EXPECT_NE(report.find("heard: remote error"), std::string::npos) << report;
 }
 

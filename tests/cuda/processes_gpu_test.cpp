@@ -2,10 +2,10 @@
 // Without MPS they take turns in time slices of milliseconds, so there are few cases.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "catalogue_gpu.hpp"
@@ -15,11 +15,6 @@
 
 namespace sluice::test {
 namespace {
-
-#define SLUICE_NEEDS_FORKS() \
-  SLUICE_NEEDS_GPU();        \
-  if (used_gpu_here())       \
-  GTEST_SKIP() << "this process has used the GPU: run these tests by themselves"
 
 /// Every fourth case, in each of which a rank waits for some time slices.
 std::vector<Case> few(const std::vector<Case>& all) {
@@ -219,24 +214,14 @@ TEST(GpuProcesses, what_cannot_be_registered_is_an_error_on_all_ranks) {
 
 TEST(GpuProcesses, one_that_dies_ends_the_kernels_of_the_others) {
   SLUICE_NEEDS_FORKS();
-  Launch launch;
-  launch.options = gpu_options(std::chrono::seconds(50));
-  const std::string report = spawn_processes(
-      2,
-      [](Communicator& c) -> std::string {
-        GpuRank rank(c);
-        GpuMemory memory(1 << 20);
-        static_cast<void>(c.barrier());
-        if (c.rank() == 1) ::_exit(3);
-        const auto begin = std::chrono::steady_clock::now();
-        static_cast<void>(c.on(rank.stream())
-                              .all_reduce(memory.data(), memory.data(), 200'000, DataType::kFloat32,
-                                          ReduceOp::kSum));
-        const std::string error = rank.finish();
-        if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(20)) return "late";
-        return "heard: " + error;
-      },
-      launch);
+  const std::string report = spawn_gpu_with_a_death([](GpuRank& rank) {
+    const auto memory = std::make_shared<GpuMemory>(1 << 20);
+    return [&rank, memory] {
+      return rank.communicator()
+          .on(rank.stream())
+          .all_reduce(memory->data(), memory->data(), 200'000, DataType::kFloat32, ReduceOp::kSum);
+    };
+  });
   EXPECT_NE(report.find("heard: remote error"), std::string::npos) << report;
 }
 

@@ -56,6 +56,7 @@ struct OpenMpi {
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 18;
   static constexpr int kErrPending = 19;
+  static constexpr int kErrOther = 16;
   static constexpr int kGraph = 2, kCart = 1, kDistGraph = 3;
   static constexpr int kOrderC = 0;
   static constexpr int kDistributeBlock = 0, kDistributeCyclic = 1, kDefaultArgument = -1;
@@ -92,6 +93,7 @@ struct Mpich {
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 17;
   static constexpr int kErrPending = 18;
+  static constexpr int kErrOther = 15;
   static constexpr int kGraph = 1, kCart = 2, kDistGraph = 3;
   static constexpr int kOrderC = 56;
   static constexpr int kDistributeBlock = 121, kDistributeCyclic = 122, kDefaultArgument = -49767;
@@ -126,6 +128,7 @@ struct Standard {
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 19;
   static constexpr int kErrPending = 18;
+  static constexpr int kErrOther = 16;
   static constexpr int kGraph = 212, kCart = 211, kDistGraph = 213;
   static constexpr int kOrderC = 12;
   static constexpr int kDistributeBlock = 17, kDistributeCyclic = 18, kDefaultArgument = 19;

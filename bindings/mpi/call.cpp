@@ -1,5 +1,8 @@
 #include "bindings/mpi/call.hpp"
 
+#include <cstdlib>
+#include <cstring>
+
 namespace sluice::mpi {
 
 constinit thread_local int nested = 0;
@@ -14,6 +17,62 @@ Reason why_not(const TypeInfo& type, std::uint64_t bytes) {
   if (bytes == 0) return Reason::kEmpty;
   if (type.contiguous()) return Reason::kContiguous;
   return bytes > INT_MAX || type.size > INT_MAX ? Reason::kLarge : Reason::kTable;
+}
+
+const char* name_of(policy::Way way, const TypeInfo& type) {
+  switch (way) {
+    case policy::Way::kHost: return type.layout->mover_name();
+    case policy::Way::kOneShot: return "gpu, one-shot";
+    case policy::Way::kStaged: return "gpu, staged";
+    case policy::Way::kDevice: return "gpu, device";
+  }
+  return "";
+}
+
+namespace {
+
+bool is_one(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && std::strcmp(value, "1") == 0;
+}
+
+/// Whether the library takes pointers into a GPU's memory: what it says, or the variables that make
+/// it.
+bool library_takes_devices() {
+  static const bool takes = [] {
+    void* const query = own_function("MPIX_Query_cuda_support");
+    return (query != nullptr && reinterpret_cast<int (*)()>(query)() == 1) ||
+           is_one("MV2_USE_CUDA") || is_one("MPICH_GPU_SUPPORT_ENABLED") || is_one("I_MPI_OFFLOAD");
+  }();
+  return takes;
+}
+
+policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes) {
+  if (const policy::Way* const forced = policy::forced_way(); forced != nullptr) return *forced;
+  for (const policy::DeviceRange& range : type.device_ranges)
+    if (range.call == call && bytes >= range.packed_bytes.first &&
+        bytes <= range.packed_bytes.last &&
+        (range.way != policy::Way::kDevice || library_takes_devices()))
+      return range.way;
+  return library_takes_devices() ? policy::Way::kDevice : policy::Way::kOneShot;
+}
+
+}  // namespace
+
+Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes) {
+  if (nested != 0) return {.reason = Reason::kNested};
+  const bool has_bytes = type.layout != nullptr && bytes > 0 && bytes <= INT_MAX;
+  const device::Place place = has_bytes ? place_of(type, user) : device::Place{};
+  if (place.where == device::Where::kHost) {
+    if (type.window(call).contains(bytes)) return {.packs = true};
+    return {.reason = why_not(type, bytes)};
+  }
+  const policy::Way way = way_on_device(type, call, bytes);
+  // What has no gaps is for a library that takes it to move.
+  const bool moves = type.contiguous() ? way != policy::Way::kDevice : device::has_kernels();
+  if (place.where == device::Where::kUnknown || policy::leaves_devices() || !moves)
+    return {.reason = Reason::kDevice};
+  return {.packs = true, .way = way, .place = place};
 }
 
 }  // namespace sluice::mpi

@@ -5,8 +5,8 @@
 #include <climits>
 
 #include "bindings/mpi/abi.hpp"
-#include "bindings/mpi/device.hpp"
 #include "bindings/mpi/library.hpp"
+#include "bindings/mpi/packed.hpp"
 #include "bindings/mpi/pending.hpp"
 #include "bindings/mpi/pool.hpp"
 #include "bindings/mpi/report.hpp"
@@ -52,6 +52,7 @@ struct OwnCalls {
   void* initialized = own_function("PMPI_Initialized");
   void* comm_rank = own_function("PMPI_Comm_rank");
   void* comm_size = own_function("PMPI_Comm_size");
+  void* comm_call_errhandler = own_function("PMPI_Comm_call_errhandler");
   void* comm_test_inter = own_function("PMPI_Comm_test_inter");
   void* topo_test = own_function("PMPI_Topo_test");
   void* cartdim_get = own_function("PMPI_Cartdim_get");
@@ -72,15 +73,37 @@ inline void note_passed(Function function, Reason reason) {
   if (report::on) [[unlikely]]
     report::passed(function, reason);
 }
-inline void note_accelerated(Function function, const TypeInfo& type, std::int64_t bytes) {
+/// What SLUICE_MPI_REPORT says of how bytes went.
+const char* name_of(policy::Way way, const TypeInfo& type);
+inline void note_accelerated(Function function, const TypeInfo& type, std::int64_t bytes,
+                             policy::Way way = policy::Way::kHost) {
   if (report::on) [[unlikely]]
-    report::accelerated(function, bytes, type.layout->mover_name());
+    report::accelerated(function, bytes, name_of(way, type));
 }
 
-/// Whether the memory that the elements are in can be reached by the host.
+/// Whether a call is worth a look at where its memory is.
+inline bool may_pack(const TypeInfo& type, Call call, std::uint64_t bytes) {
+  return type.window(call).contains(bytes) || device::possible();
+}
+/// What becomes of a call with `bytes` of packed elements at `user`.
+Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes);
+/// Where elements lie.
+inline device::Place place_of(const TypeInfo& type, const void* user) {
+  if (!device::possible()) [[likely]]
+    return {};
+  return device::place_of(static_cast<const std::byte*>(user) + type.layout->true_lower_bound());
+}
+
 inline bool of_host(const TypeInfo& type, const void* user) {
-  return !device::may_be_of_device(static_cast<const std::byte*>(user) +
-                                   type.layout->true_lower_bound());
+  return place_of(type, user).where == device::Where::kHost;
+}
+
+/// After a failure of a GPU: as MPI raises an error that belongs to no communicator. Returns what
+/// the call returns.
+template <class A>
+int device_failed() {
+  invoke(own_calls().comm_call_errhandler, A::comm_world(), A::kErrOther);
+  return A::kErrOther;
 }
 
 /// The bytes that a completed receive brought.
@@ -97,13 +120,5 @@ std::int64_t received_bytes(const void* status) {
 struct alignas(16) StatusRoom {
   std::byte bytes[64] = {};
 };
-
-inline void unpack_received(const TypeInfo& type, const std::byte* packed, std::int64_t count,
-                            std::int64_t received, void* user) {
-  if (received >= count * type.size)
-    type.layout->unpack(packed, count, user);
-  else if (received > 0)
-    type.layout->unpack_range(packed, count, 0, received, user);
-}
 
 }  // namespace sluice::mpi

@@ -2,6 +2,7 @@
 // same size: side.hpp.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "bindings/mpi/neighbors.hpp"
@@ -25,10 +26,9 @@ struct Collective {
       return next<kName>(kFunction, buffer, count, type, root, comm);
     }
     const bool is_root = rank_in(comm) == root;
-    if (is_root) side.pack();
+    if (is_root && !side.pack()) return device_failed<A>();
     const int result = on<kFunction>(side.buffer(), count, side.type(), root, comm);
-    if (!is_root && result == kSuccess) side.unpack();
-    return result;
+    return done(result, result != kSuccess || is_root || side.unpack());
   }
 
   static int gather(const void* out, N out_count, Handle out_type, void* in, N in_count,
@@ -123,33 +123,42 @@ struct Collective {
   static int all_to_all(const void* out, N out_count, Handle out_type, void* in, N in_count,
                         Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoall);
-    if (in_place<A>(out) || (passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(in_place<A>(out) ? in_type : out_type, out, out_count, out_type, in,
+    const bool is_in_place = in_place<A>(out);
+    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm))
+      return passed<kFunction>(is_in_place ? in_type : out_type, out, out_count, out_type, in,
                                in_count, in_type, comm);
     const int size = size_of(comm);
-    OneSide from(out, out_count, out_type, size);
     OneSide to(in, in_count, in_type, size);
-    if (from.prepare(kFunction)) from.pack();
+    if (is_in_place)
+      return in_place_side<kFunction>(to, [&] {
+        return on<kFunction>(out, out_count, out_type, to.buffer(), in_count, to.type(), comm);
+      });
+    OneSide from(out, out_count, out_type, size);
+    if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     to.prepare(kFunction);
     note_unless_packed(kFunction, from, to);
     const int result = on<kFunction>(static_cast<const void*>(from.buffer()), out_count,
                                      from.type(), to.buffer(), in_count, to.type(), comm);
-    if (result == kSuccess && to.packed()) to.unpack();
-    return result;
+    return done(result, result != kSuccess || to.unpack());
   }
 
   static int all_to_all_v(const void* out, const N* out_counts, const N* out_displacements,
                           Handle out_type, void* in, const N* in_counts, const N* in_displacements,
                           Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoallv);
-    if (in_place<A>(out) || (passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(in_place<A>(out) ? in_type : out_type, out, out_counts,
-                               out_displacements, out_type, in, in_counts, in_displacements,
-                               in_type, comm);
+    const bool is_in_place = in_place<A>(out);
+    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm))
+      return passed<kFunction>(is_in_place ? in_type : out_type, out, out_counts, out_displacements,
+                               out_type, in, in_counts, in_displacements, in_type, comm);
     const int size = size_of(comm);
+    OneSide to(in, in_counts, in_displacements, in_type, size);
+    if (is_in_place)
+      return in_place_side<kFunction>(to, [&] {
+        return on<kFunction>(out, out_counts, out_displacements, out_type, to.buffer(), in_counts,
+                             to.displacements(), to.type(), comm);
+      });
     const int self = rank_in(comm);
     OneSide from(out, out_counts, out_displacements, out_type, size);
-    OneSide to(in, in_counts, in_displacements, in_type, size);
     const bool packs = from.prepare(kFunction);
     const bool unpacks = to.prepare(kFunction);
     // Nobody but this rank knows of what it sends to itself.
@@ -159,37 +168,38 @@ struct Collective {
     std::vector<N> received(in_counts, in_counts + size);
     if (copied) sent[static_cast<std::size_t>(self)] = received[static_cast<std::size_t>(self)] = 0;
     for (int each = 0; packs && each < size; ++each)
-      if (!copied || each != self) from.pack_block(each);
+      if ((!copied || each != self) && !from.pack_block(each)) return device_failed<A>();
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), static_cast<const N*>(sent.data()),
                       from.displacements(), from.type(), to.buffer(),
                       static_cast<const N*>(received.data()), to.displacements(), to.type(), comm);
-    if (result == kSuccess && unpacks) to.unpack(copied ? self : -1);
-    return result;
+    return done(result, result != kSuccess || to.unpack(copied ? self : -1));
   }
 
   static int all_to_all_w(const void* out, const N* out_counts, const N* out_displacements,
                           const Handle* out_types, void* in, const N* in_counts,
                           const N* in_displacements, const Handle* in_types, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoallw);
-    if (in_place<A>(out) || !joins(kFunction, comm)) {
-      if (in_place<A>(out)) note_passed(kFunction, Reason::kInPlace);
+    if (!joins(kFunction, comm))
       return next<kName>(kFunction, out, out_counts, out_displacements, out_types, in, in_counts,
                          in_displacements, in_types, comm);
-    }
     const int size = size_of(comm);
     const int self = rank_in(comm);
-    TypedBlocks<A, N, N> from(out, out_counts, out_displacements, out_types, size);
     TypedBlocks<A, N, N> to(in, in_counts, in_displacements, in_types, size);
+    if (in_place<A>(out))
+      return in_place_side<kFunction>(to, [&] {
+        return on<kFunction>(out, out_counts, out_displacements, out_types, to.buffer(),
+                             to.counts(), to.displacements(), to.types(), comm);
+      });
+    TypedBlocks<A, N, N> from(out, out_counts, out_displacements, out_types, size);
     const bool packs = from.prepare(kFunction);
     const bool unpacks = to.prepare(kFunction);
     if (packs || unpacks) from.copy_self(to, self);
-    if (packs) from.pack();
+    if (!from.pack()) return device_failed<A>();
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), from.counts(), from.displacements(),
                       from.types(), to.buffer(), to.counts(), to.displacements(), to.types(), comm);
-    if (result == kSuccess && unpacks) to.unpack({});
-    return result;
+    return done(result, result != kSuccess || to.unpack());
   }
 
   static int neighbor_all_to_all(const void* out, N out_count, Handle out_type, void* in,
@@ -201,13 +211,12 @@ struct Collective {
       return passed<kFunction>(out_type, out, out_count, out_type, in, in_count, in_type, comm);
     OneSide from(out, out_count, out_type, neighbors.destinations);
     OneSide to(in, in_count, in_type, neighbors.sources);
-    if (from.prepare(kFunction)) from.pack();
+    if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     to.prepare(kFunction);
     note_unless_packed(kFunction, from, to);
     const int result = on<kFunction>(static_cast<const void*>(from.buffer()), out_count,
                                      from.type(), to.buffer(), in_count, to.type(), comm);
-    if (result == kSuccess) unpack_heard(to, neighbors);
-    return result;
+    return done(result, result != kSuccess || unpack_heard(to, neighbors));
   }
 
   static int neighbor_all_to_all_v(const void* out, const N* out_counts, const N* out_displacements,
@@ -222,14 +231,13 @@ struct Collective {
                                in_counts, in_displacements, in_type, comm);
     OneSide from(out, out_counts, out_displacements, out_type, neighbors.destinations);
     OneSide to(in, in_counts, in_displacements, in_type, neighbors.sources);
-    if (from.prepare(kFunction)) from.pack();
+    if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     to.prepare(kFunction);
     note_unless_packed(kFunction, from, to);
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), out_counts, from.displacements(),
                       from.type(), to.buffer(), in_counts, to.displacements(), to.type(), comm);
-    if (result == kSuccess) unpack_heard(to, neighbors);
-    return result;
+    return done(result, result != kSuccess || unpack_heard(to, neighbors));
   }
 
   static int neighbor_all_to_all_w(const void* out, const N* out_counts,
@@ -244,17 +252,20 @@ struct Collective {
     TypedBlocks<A, N, Aint> from(out, out_counts, out_displacements, out_types,
                                  neighbors.destinations);
     TypedBlocks<A, N, Aint> to(in, in_counts, in_displacements, in_types, neighbors.sources);
-    const bool unpacks = to.prepare(kFunction);
-    if (from.prepare(kFunction)) from.pack();
+    to.prepare(kFunction);
+    if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), from.counts(), from.displacements(),
                       from.types(), to.buffer(), to.counts(), to.displacements(), to.types(), comm);
-    if (result == kSuccess && unpacks) to.unpack(neighbors.silent);
-    return result;
+    return done(result, result != kSuccess || to.unpack(neighbors.silent));
   }
 
  private:
-  static bool passes(Handle type) { return Types<A>::known_to_pass(type, Call::kCollective); }
+  static bool passes(Handle type) {
+    return Types<A>::known_to_pass(type, Call::kCollective) && !device::possible();
+  }
+  /// Counts no failure of a GPU as the library's.
+  static int done(int result, bool unpacked) { return unpacked ? result : device_failed<A>(); }
 
   /// Whether we take part in this one: not in a tool's own call, not between two groups.
   static bool joins(Function function, Handle comm) {
@@ -309,11 +320,11 @@ struct Collective {
     const bool unpacks = is_root && to.prepare(kFunction);
     const bool packs = !was_in_place && from.prepare(kFunction);
     const bool copied = unpacks && !was_in_place && copy_block(from, 0, to, self);
-    if (packs && !copied) from.pack();
+    if (packs && !copied && !from.pack()) return device_failed<A>();
     note_unless_packed(kFunction, from, to);
     const int result = ask(copied ? in_place_buffer() : from.buffer(), out_count, from.type());
-    if (unpacks && result == kSuccess) to.unpack(copied || was_in_place ? self : -1);
-    return result;
+    return done(result,
+                result != kSuccess || !unpacks || to.unpack(copied || was_in_place ? self : -1));
   }
 
   /// What goes out counts only at the root.
@@ -324,33 +335,43 @@ struct Collective {
     const bool is_root = self == root;
     const bool was_in_place = is_root && in_place<A>(in);
     const bool packs = is_root && from.prepare(kFunction);
-    const bool unpacks = !was_in_place && to.prepare(kFunction);
+    if (!was_in_place) to.prepare(kFunction);
     const bool copied = packs && !was_in_place && copy_block(from, self, to, 0);
-    if (packs) from.pack();
+    if (packs && !from.pack()) return device_failed<A>();
     note_unless_packed(kFunction, to, from);
     const int result =
         ask(copied ? const_cast<void*>(in_place_buffer()) : to.buffer(), in_count, to.type());
-    if (unpacks && !copied && result == kSuccess) to.unpack();
-    return result;
+    return done(result, result != kSuccess || copied || to.unpack());
   }
 
   template <Function kFunction, class Ask>
   static int all_gather_sides(OneSide& from, const void* out, OneSide& to, Handle comm,
                               const Ask& ask) {
     const bool was_in_place = in_place<A>(out);
-    if (!was_in_place && from.prepare(kFunction)) from.pack();
+    if (!was_in_place && from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     const bool unpacks = to.prepare(kFunction);
     const int self = was_in_place ? rank_in(comm) : -1;
-    if (unpacks && was_in_place) to.pack_block(self);
+    if (unpacks && was_in_place && !to.pack_block(self)) return device_failed<A>();
     note_unless_packed(kFunction, from, to);
     const int result = ask();
-    if (unpacks && result == kSuccess) to.unpack(self);
-    return result;
+    return done(result, result != kSuccess || to.unpack(self));
   }
 
-  static void unpack_heard(const OneSide& to, const Neighbors& neighbors) {
+  /// What goes out lies where what comes is to go, so all of it is packed and all unpacked.
+  template <Function kFunction, class Blocks, class Ask>
+  static int in_place_side(Blocks& blocks, const Ask& ask) {
+    const bool packs = blocks.prepare(kFunction);
+    if constexpr (std::is_same_v<Blocks, OneSide>)
+      if (!packs) note_passed(kFunction, blocks.reason());
+    if (!blocks.pack()) return device_failed<A>();
+    const int result = ask();
+    return done(result, result != kSuccess || blocks.unpack());
+  }
+
+  static bool unpack_heard(const OneSide& to, const Neighbors& neighbors) {
     for (int each = 0; to.packed() && each < neighbors.sources; ++each)
-      if (!neighbors.silent[static_cast<std::size_t>(each)]) to.unpack_block(each);
+      if (!neighbors.silent[static_cast<std::size_t>(each)] && !to.unpack_block(each)) return false;
+    return true;
   }
 };
 

@@ -187,7 +187,7 @@ struct Completion {
     Pending* const pending = pending::any() ? find(*request) : nullptr;
     if (pending == nullptr) [[likely]]
       return next<kName>(Function::kStart, request);
-    begin(pending);
+    if (!begin(pending)) return device_failed<A>();
     const int result = next<kName>(Function::kStart, request);
     if (result != kSuccess) pending->active = false;
     return result;
@@ -197,7 +197,8 @@ struct Completion {
     if (!pending::any()) [[likely]]
       return next<kName>(Function::kStartall, count, requests);
     for (int each = 0; each < count; ++each)
-      if (Pending* const pending = find(requests[each]); pending != nullptr) begin(pending);
+      if (Pending* const pending = find(requests[each]); pending != nullptr && !begin(pending))
+        return device_failed<A>();
     return next<kName>(Function::kStartall, count, requests);
   }
 
@@ -299,7 +300,7 @@ struct Completion {
       invoke(own_calls().test_cancelled, static_cast<const void*>(status), &cancelled);
       if (cancelled != 0) return;
     }
-    pending->unpack(received_bytes<A>(status));
+    if (!pending->unpack(received_bytes<A>(status))) device_failed<A>();
   }
 
   static void look_at_each(int count, const Handle* requests) {
@@ -315,11 +316,13 @@ struct Completion {
     }
   }
 
-  static void begin(Pending* pending) {
-    if (!pending->receives) pending->pack();
+  /// Whether what is to be sent has been packed.
+  static bool begin(Pending* pending) {
+    if (!pending->receives && !pending->pack()) return false;
     pending->active = true;
     pending->unpacked = false;
     pending->cancelled.store(false, std::memory_order_relaxed);
+    return true;
   }
 
   static Handle handle_of(const Pending* pending) {

@@ -15,18 +15,19 @@ struct Packing {
     constexpr Function kFunction = form<N>(Function::kPack);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
+    if (device::possible()) [[unlikely]] {
+      const device::Place from = place_in(info, in, bytes), to = device::place_of(out);
+      if (from.where != device::Where::kHost || to.where != device::Where::kHost)
+        return pack_there(info, from, to, in, count, type, out, out_size, position, comm);
+    }
     if (info.window(Call::kPack).contains(bytes) && fits(bytes, out_size, position, comm))
         [[likely]] {
-      if (of_host(info, in) && !device::may_be_of_device(out)) [[likely]] {
-        info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
-        *position += static_cast<N>(bytes);
-        note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
-        return kSuccess;
-      }
-      note_passed(kFunction, Reason::kDevice);
-    } else {
-      note_passed_unfit(kFunction, Call::kPack, info, bytes);
+      info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
+      *position += static_cast<N>(bytes);
+      note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
+      return kSuccess;
     }
+    note_passed_unfit(kFunction, Call::kPack, info, bytes);
     return next<kName>(kFunction, in, count, type, out, out_size, position, comm);
   }
 
@@ -35,22 +36,99 @@ struct Packing {
     constexpr Function kFunction = form<N>(Function::kUnpack);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
+    if (device::possible()) [[unlikely]] {
+      const device::Place from = device::place_of(in), to = place_in(info, out, bytes);
+      if (from.where != device::Where::kHost || to.where != device::Where::kHost)
+        return unpack_there(info, from, to, in, in_size, position, out, count, type, comm);
+    }
     if (info.window(Call::kUnpack).contains(bytes) && fits(bytes, in_size, position, comm))
         [[likely]] {
-      if (of_host(info, out) && !device::may_be_of_device(in)) [[likely]] {
-        info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
-        *position += static_cast<N>(bytes);
-        note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
-        return kSuccess;
-      }
-      note_passed(kFunction, Reason::kDevice);
-    } else {
-      note_passed_unfit(kFunction, Call::kUnpack, info, bytes);
+      info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
+      *position += static_cast<N>(bytes);
+      note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
+      return kSuccess;
     }
+    note_passed_unfit(kFunction, Call::kUnpack, info, bytes);
     return next<kName>(kFunction, in, in_size, position, out, count, type, comm);
   }
 
  private:
+  static device::Place place_in(const TypeInfo& info, const void* user, std::uint64_t bytes) {
+    return info.layout == nullptr || bytes == 0 ? device::Place{} : place_of(info, user);
+  }
+
+  /// Whether a call with memory of a GPU is ours: between the memory of one context, or of one and
+  /// the host.
+  static bool takes(Function function, const TypeInfo& info, std::uint64_t bytes,
+                    const device::Place& from, const device::Place& to, bool fit) {
+    Reason reason = Reason::kDevice;
+    if (info.layout == nullptr || bytes == 0 || bytes > INT_MAX)
+      reason = why_not(info, bytes);
+    else if (!fit)
+      reason = Reason::kArguments;
+    else if (from.where != device::Where::kUnknown && to.where != device::Where::kUnknown &&
+             !policy::leaves_devices() && (info.contiguous() || device::has_kernels()))
+      return true;
+    note_passed(function, reason);
+    return false;
+  }
+
+  /// The way for a packed form that is not where kernels reach it.
+  static Route beside(const device::Place& one, const device::Place& other) {
+    return {.packs = true,
+            .way = policy::Way::kOneShot,
+            .place = one.where == device::Where::kDevice ? one : other};
+  }
+
+  static int pack_there(const TypeInfo& info, const device::Place& from, const device::Place& to,
+                        const void* in, N count, Handle type, void* out, N out_size, N* position,
+                        Handle comm) {
+    constexpr Function kFunction = form<N>(Function::kPack);
+    const std::uint64_t bytes = bytes_of(count, info);
+    if (!takes(kFunction, info, bytes, from, to, fits(bytes, out_size, position, comm)))
+      return next<kName>(kFunction, in, count, type, out, out_size, position, comm);
+    const auto length = static_cast<std::int64_t>(bytes);
+    std::byte* const packed = static_cast<std::byte*>(out) + *position;
+    bool packs;
+    if (from.where == device::Where::kDevice && from.context == to.context) {
+      packs = device::pack(from, info.layout, in, count, packed);
+    } else {
+      const Route route = beside(from, to);
+      Packed pinned;
+      packs = pinned.acquire(route, length, true) && pinned.pack(info, from, in, count) &&
+              device::copy(route.place, packed, pinned.get(), length);
+    }
+    if (!packs) return device_failed<A>();
+    *position += static_cast<N>(bytes);
+    note_accelerated(kFunction, info, length, policy::Way::kDevice);
+    return kSuccess;
+  }
+
+  static int unpack_there(const TypeInfo& info, const device::Place& from, const device::Place& to,
+                          const void* in, N in_size, N* position, void* out, N count, Handle type,
+                          Handle comm) {
+    constexpr Function kFunction = form<N>(Function::kUnpack);
+    const std::uint64_t bytes = bytes_of(count, info);
+    if (!takes(kFunction, info, bytes, from, to, fits(bytes, in_size, position, comm)))
+      return next<kName>(kFunction, in, in_size, position, out, count, type, comm);
+    const auto length = static_cast<std::int64_t>(bytes);
+    const std::byte* const packed = static_cast<const std::byte*>(in) + *position;
+    bool unpacks;
+    if (to.where == device::Where::kDevice && from.context == to.context) {
+      unpacks = device::unpack(to, info.layout, packed, length, count, out);
+    } else {
+      const Route route = beside(to, from);
+      Packed pinned;
+      unpacks = pinned.acquire(route, length, true) &&
+                device::copy(route.place, pinned.get(), packed, length) &&
+                pinned.unpack(info, to, length, count, out);
+    }
+    if (!unpacks) return device_failed<A>();
+    *position += static_cast<N>(bytes);
+    note_accelerated(kFunction, info, length, policy::Way::kDevice);
+    return kSuccess;
+  }
+
   /// Else the library says what is wrong. A null communicator is wrong; another bad one we cannot
   /// tell.
   static bool fits(std::uint64_t bytes, N size, const N* position, Handle comm) {

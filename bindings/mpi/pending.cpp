@@ -10,25 +10,22 @@
 
 namespace sluice::mpi {
 
-void Pending::unpack(std::int64_t received) {
-  const std::int64_t whole = bytes();
-  if (received >= whole)
-    type->layout->unpack(packed(), count, user);
-  else if (received > 0)
-    type->layout->unpack_range(packed(), count, 0, received, user);
-}
-
-Pending* make_pending(Function function, const TypeInfo& type, const void* user, std::int64_t count,
-                      bool receives) {
-  std::byte* const memory =
-      pool::acquire(static_cast<std::int64_t>(sizeof(Pending)) + count * type.size,
-                    receives && type.always_received);
+Pending* make_pending(Function function, const Route& route, const TypeInfo& type, const void* user,
+                      std::int64_t count, bool receives) {
+  const bool must = receives && type.always_received;
+  std::byte* const memory = pool::acquire(sizeof(Pending), true);
   if (memory == nullptr) return nullptr;
   auto* const pending = new (memory) Pending;
+  if (!pending->packed.acquire(route, count * type.size, must)) {
+    pending->~Pending();
+    pool::release(memory);
+    return nullptr;
+  }
   retain(&type);
   pending->type = &type;
   pending->user = static_cast<std::byte*>(const_cast<void*>(user));
   pending->count = count;
+  pending->place = route.place;
   pending->function = function;
   pending->receives = receives;
   return pending;

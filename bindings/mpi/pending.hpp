@@ -6,18 +6,20 @@
 #include <cstdint>
 
 #include "bindings/mpi/functions.hpp"
+#include "bindings/mpi/packed.hpp"
 #include "bindings/mpi/type_info.hpp"
 
 namespace sluice::mpi {
 
-/// A message that is packed and not yet complete. Lies in front of its packed bytes, in memory of
-/// the pool.
-struct alignas(64) Pending {
+/// A message that is packed and not yet complete. Lies in memory of the pool.
+struct Pending {
   Pending* next = nullptr;  ///< of the same place in the table
   std::uintptr_t key = 0;   ///< of the request
   const TypeInfo* type = nullptr;
   std::byte* user = nullptr;
   std::int64_t count = 0;
+  device::Place place;  ///< of the user's memory
+  Packed packed;
   Function function = Function::kCount;
   bool receives = false;
   bool persistent = false;
@@ -25,15 +27,17 @@ struct alignas(64) Pending {
   bool unpacked = false;                ///< in advance, by Request_get_status
   std::atomic<bool> cancelled = false;  ///< MPI_Cancel was called
 
-  std::byte* packed() { return reinterpret_cast<std::byte*>(this + 1); }
   std::int64_t bytes() const { return count * type->size; }
-  void pack() { type->layout->pack(user, count, packed()); }
-  void unpack(std::int64_t received);
+  // False after a failure of a GPU.
+  bool pack() const { return packed.pack(*type, place, user, count); }
+  bool unpack(std::int64_t received) const {
+    return packed.unpack(*type, place, received, count, user);
+  }
 };
 
 /// With memory for its packed bytes; null when there is none. Retains the type.
-Pending* make_pending(Function function, const TypeInfo& type, const void* user, std::int64_t count,
-                      bool receives);
+Pending* make_pending(Function function, const Route& route, const TypeInfo& type, const void* user,
+                      std::int64_t count, bool receives);
 /// Drops the type, releases the memory.
 void dispose(Pending* pending);
 

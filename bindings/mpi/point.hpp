@@ -17,7 +17,7 @@ struct Point {
     constexpr Function kFunction = form<N>(kBase);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kSend).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kSend, bytes)) [[unlikely]]
       return send_packed<kFunction>(info, buffer, count, type, peer, tag, comm);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
@@ -28,7 +28,7 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kRecv);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kReceive).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
       return receive_packed<kFunction>(info, buffer, count, type, status, peer, tag, comm);
     note_passed(kFunction, info, bytes);
     const int result = next<kName>(kFunction, buffer, count, type, peer, tag, comm, status);
@@ -41,7 +41,7 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kMrecv);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kReceive).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
       return receive_packed<kFunction>(info, buffer, count, type, status, message);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, message, status);
@@ -53,14 +53,11 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
     const TypeInfo& out_info = Types<A>::find(out_type);
     const TypeInfo& in_info = Types<A>::find(in_type);
-    const bool packs =
-        to != A::kProcNull && out_info.window(Call::kSend).contains(bytes_of(out_count, out_info));
-    const bool unpacks = from != A::kProcNull &&
-                         in_info.window(Call::kReceive).contains(bytes_of(in_count, in_info));
-    if (packs || unpacks) [[unlikely]]
-      return send_receive_packed(packs ? &out_info : nullptr, unpacks ? &in_info : nullptr, out,
-                                 out_count, out_type, to, out_tag, in, in_count, in_type, from,
-                                 in_tag, comm, status);
+    if ((to != A::kProcNull && may_pack(out_info, Call::kSend, bytes_of(out_count, out_info))) ||
+        (from != A::kProcNull && may_pack(in_info, Call::kReceive, bytes_of(in_count, in_info))))
+        [[unlikely]]
+      return send_receive_packed(out_info, in_info, out, out_count, out_type, to, out_tag, in,
+                                 in_count, in_type, from, in_tag, comm, status);
     note_passed(kFunction, out_info, bytes_of(out_count, out_info));
     return next<kName>(kFunction, out, out_count, out_type, to, out_tag, in, in_count, in_type,
                        from, in_tag, comm, status);
@@ -71,8 +68,7 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kReceive).contains(bytes) &&
-        (info.always_received || info.window(Call::kSend).contains(bytes))) [[unlikely]]
+    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
       return replace_packed(info, buffer, count, type, to, out_tag, from, in_tag, comm, status);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);
@@ -86,7 +82,7 @@ struct Point {
     constexpr Function kFunction = form<N>(kBase);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kSend).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kSend, bytes)) [[unlikely]]
       return request_packed<kFunction, false>(info, buffer, count, type, request, peer, tag, comm);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
@@ -98,7 +94,7 @@ struct Point {
     constexpr Function kFunction = form<N>(kBase);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kReceive).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
       return request_packed<kFunction, true>(info, buffer, count, type, request, peer, tag, comm);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
@@ -109,7 +105,7 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kImrecv);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (info.window(Call::kReceive).contains(bytes)) [[unlikely]]
+    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
       return request_packed<kFunction, true>(info, buffer, count, type, request, message);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, message, request);
@@ -120,12 +116,6 @@ struct Point {
     return function >= Function::kSend_init && function <= Function::kRecv_init_c;
   }
 
-  /// Whether we stay out of this one, although the table would have us; counted as passed on then.
-  static bool stays_out(Function function, const TypeInfo& info, const void* buffer) {
-    if (nested != 0) return note_passed(function, Reason::kNested), true;
-    if (!of_host(info, buffer)) return note_passed(function, Reason::kDevice), true;
-    return false;
-  }
   static bool no_peer(int peer) { return peer == A::kProcNull; }
   static bool no_peer(int peer, int, Handle) { return peer == A::kProcNull; }
   static bool no_peer(Handle*) { return false; }
@@ -134,19 +124,31 @@ struct Point {
     return static_cast<N>(bytes_of(count, info));
   }
 
+  /// route_of() and memory for what is packed; an empty `packed` where the call is passed on, which
+  /// is counted.
+  static Route prepare(Function function, Call call, const TypeInfo& info, const void* buffer,
+                       N count, Packed& packed) {
+    const std::uint64_t bytes = bytes_of(count, info);
+    const Route route = route_of(call, info, buffer, bytes);
+    const bool must = call == Call::kReceive && info.always_received;
+    if (!route.packs)
+      note_passed(function, route.reason);
+    else if (!packed.acquire(route, static_cast<std::int64_t>(bytes), must))
+      note_passed(function, Reason::kMemory);
+    return route;
+  }
+
   template <Function kFunction>
   static int send_packed(const TypeInfo& info, const void* buffer, N count, Handle type, int peer,
                          int tag, Handle comm) {
-    const bool out = no_peer(peer) || stays_out(kFunction, info, buffer);
-    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)));
-    if (!packed) {
-      if (!out) note_passed(kFunction, Reason::kMemory);
-      return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
-    }
+    Packed packed;
+    Route route;
+    if (!no_peer(peer)) route = prepare(kFunction, Call::kSend, info, buffer, count, packed);
+    if (!packed) return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
     const Hold hold(&info);
     const Inside inside;
-    info.layout->pack(buffer, count, packed.get());
-    note_accelerated(kFunction, info, packed_count(count, info));
+    if (!packed.pack(info, route.place, buffer, count)) return device_failed<A>();
+    note_accelerated(kFunction, info, packed_count(count, info), route.way);
     return next<kName>(kFunction, static_cast<const void*>(packed.get()), packed_count(count, info),
                        A::byte(), peer, tag, comm);
   }
@@ -155,13 +157,10 @@ struct Point {
   template <Function kFunction, class... From>
   static int receive_packed(const TypeInfo& info, void* buffer, N count, Handle type, void* status,
                             From... from) {
-    const bool out = no_peer(from...) || stays_out(kFunction, info, buffer);
-    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)),
-                              info.always_received);
-    if (!packed) {
-      if (!out) note_passed(kFunction, Reason::kMemory);
-      return next<kName>(kFunction, buffer, count, type, from..., status);
-    }
+    Packed packed;
+    Route route;
+    if (!no_peer(from...)) route = prepare(kFunction, Call::kReceive, info, buffer, count, packed);
+    if (!packed) return next<kName>(kFunction, buffer, count, type, from..., status);
     const Hold hold(&info);
     StatusRoom room;
     void* const seen = ignored<A>(status) ? &room : status;
@@ -171,94 +170,103 @@ struct Point {
       result = next<kName>(kFunction, static_cast<void*>(packed.get()), packed_count(count, info),
                            A::byte(), from..., seen);
     }
-    if (result == kSuccess)
-      unpack_received(info, packed.get(), count, received_bytes<A>(seen), buffer);
-    note_accelerated(kFunction, info, packed_count(count, info));
+    if (result == kSuccess &&
+        !packed.unpack(info, route.place, received_bytes<A>(seen), count, buffer))
+      result = device_failed<A>();
+    note_accelerated(kFunction, info, packed_count(count, info), route.way);
     if (orphans::number.load(std::memory_order_relaxed) != 0) Completion<A, kName>::visit_orphans();
     return result;
   }
 
-  static int send_receive_packed(const TypeInfo* out_info, const TypeInfo* in_info, const void* out,
+  static int send_receive_packed(const TypeInfo& out_info, const TypeInfo& in_info, const void* out,
                                  N out_count, Handle out_type, int to, int out_tag, void* in,
                                  N in_count, Handle in_type, int from, int in_tag, Handle comm,
                                  void* status) {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
-    if (out_info != nullptr && stays_out(kFunction, *out_info, out)) out_info = nullptr;
-    if (in_info != nullptr && stays_out(kFunction, *in_info, in)) in_info = nullptr;
-    const pool::Buffer out_packed(
-        out_info != nullptr ? static_cast<std::int64_t>(bytes_of(out_count, *out_info)) : -1);
-    const pool::Buffer in_packed(
-        in_info != nullptr ? static_cast<std::int64_t>(bytes_of(in_count, *in_info)) : -1,
-        in_info != nullptr && in_info->always_received);
-    const Hold hold_out(out_info), hold_in(in_info);
+    Packed out_packed, in_packed;
+    Route out_route, in_route;
+    if (to != A::kProcNull)
+      out_route = prepare(kFunction, Call::kSend, out_info, out, out_count, out_packed);
+    if (from != A::kProcNull)
+      in_route = prepare(kFunction, Call::kReceive, in_info, in, in_count, in_packed);
+    const Hold hold_out(&out_info), hold_in(&in_info);
     StatusRoom room;
     void* const seen = in_packed && ignored<A>(status) ? &room : status;
     if (out_packed) {
-      out_info->layout->pack(out, out_count, out_packed.get());
-      note_accelerated(kFunction, *out_info, packed_count(out_count, *out_info));
+      if (!out_packed.pack(out_info, out_route.place, out, out_count)) return device_failed<A>();
+      note_accelerated(kFunction, out_info, packed_count(out_count, out_info), out_route.way);
     }
     int result;
     {
       const Inside inside;
       result = next<kName>(kFunction, out_packed ? static_cast<const void*>(out_packed.get()) : out,
-                           out_packed ? packed_count(out_count, *out_info) : out_count,
+                           out_packed ? packed_count(out_count, out_info) : out_count,
                            out_packed ? A::byte() : out_type, to, out_tag,
                            in_packed ? static_cast<void*>(in_packed.get()) : in,
-                           in_packed ? packed_count(in_count, *in_info) : in_count,
+                           in_packed ? packed_count(in_count, in_info) : in_count,
                            in_packed ? A::byte() : in_type, from, in_tag, comm, seen);
     }
-    if (in_packed && result == kSuccess)
-      unpack_received(*in_info, in_packed.get(), in_count, received_bytes<A>(seen), in);
-    if (in_packed) note_accelerated(kFunction, *in_info, packed_count(in_count, *in_info));
+    if (!in_packed) return result;
+    note_accelerated(kFunction, in_info, packed_count(in_count, in_info), in_route.way);
+    if (result == kSuccess &&
+        !in_packed.unpack(in_info, in_route.place, received_bytes<A>(seen), in_count, in))
+      return device_failed<A>();
     return result;
   }
 
   static int replace_packed(const TypeInfo& info, void* buffer, N count, Handle type, int to,
                             int out_tag, int from, int in_tag, Handle comm, void* status) {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
-    const bool out = stays_out(kFunction, info, buffer);
-    const pool::Buffer packed(out ? -1 : static_cast<std::int64_t>(bytes_of(count, info)),
-                              info.always_received);
-    if (!packed) {
-      if (!out) note_passed(kFunction, Reason::kMemory);
+    Packed packed;
+    // Both or none: they share a buffer.
+    Route route;
+    if (device::possible() || info.always_received ||
+        info.window(Call::kSend).contains(bytes_of(count, info)))
+      route = prepare(kFunction, Call::kReceive, info, buffer, count, packed);
+    if (!packed)
       return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);
-    }
     const Hold hold(&info);
     StatusRoom room;
     void* const seen = ignored<A>(status) ? &room : status;
-    info.layout->pack(buffer, count, packed.get());
+    if (!packed.pack(info, route.place, buffer, count)) return device_failed<A>();
     int result;
     {
       const Inside inside;
       result = next<kName>(kFunction, static_cast<void*>(packed.get()), packed_count(count, info),
                            A::byte(), to, out_tag, from, in_tag, comm, seen);
     }
-    if (result == kSuccess && from != A::kProcNull)
-      unpack_received(info, packed.get(), count, received_bytes<A>(seen), buffer);
-    note_accelerated(kFunction, info, packed_count(count, info));
+    note_accelerated(kFunction, info, packed_count(count, info), route.way);
+    if (result == kSuccess && from != A::kProcNull &&
+        !packed.unpack(info, route.place, received_bytes<A>(seen), count, buffer))
+      return device_failed<A>();
     return result;
   }
 
   template <Function kFunction, bool kReceives, class Buffer, class... Peer>
   static int request_packed(const TypeInfo& info, Buffer* buffer, N count, Handle type,
                             Handle* request, Peer... peer) {
-    const bool out = no_peer(peer...) || stays_out(kFunction, info, buffer);
+    constexpr Call kCall = kReceives ? Call::kReceive : Call::kSend;
+    Route route;
+    if (!no_peer(peer...)) route = route_of(kCall, info, buffer, bytes_of(count, info));
     Pending* const pending =
-        out ? nullptr : make_pending(kFunction, info, buffer, count, kReceives);
+        route.packs ? make_pending(kFunction, route, info, buffer, count, kReceives) : nullptr;
     if (pending == nullptr) {
-      if (!out) note_passed(kFunction, Reason::kMemory);
+      note_passed(kFunction, route.packs ? Reason::kMemory : route.reason);
       return next<kName>(kFunction, buffer, count, type, peer..., request);
     }
     pending->persistent = is_persistent(kFunction);
     pending->active = !pending->persistent;
-    if (!kReceives && !pending->persistent) pending->pack();
+    if (!kReceives && !pending->persistent && !pending->pack()) {
+      dispose(pending);
+      return device_failed<A>();
+    }
     int result;
     {
       const Inside inside;
-      result = next<kName>(kFunction, static_cast<Buffer*>(pending->packed()),
+      result = next<kName>(kFunction, static_cast<Buffer*>(pending->packed.get()),
                            packed_count(count, info), A::byte(), peer..., request);
     }
-    note_accelerated(kFunction, info, pending->bytes());
+    note_accelerated(kFunction, info, pending->bytes(), route.way);
     if (result != kSuccess || *request == A::request_null())
       dispose(pending);
     else

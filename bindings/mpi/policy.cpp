@@ -27,6 +27,7 @@ struct Row {
   std::string mover;
   Range smallest_block{0, kAny};
   Range packed_bytes{1, kAny};
+  Way way = Way::kHost;
 };
 
 const std::vector<Row>& built_in() {
@@ -85,6 +86,14 @@ std::optional<Call> call_of(const nlohmann::json& row) {
   return std::nullopt;
 }
 
+/// By its name in tables and in SLUICE_MPI_GPU.
+std::optional<Way> way_named(std::string_view name) {
+  if (name == "one-shot") return Way::kOneShot;
+  if (name == "staged") return Way::kStaged;
+  if (name == "device") return Way::kDevice;
+  return std::nullopt;
+}
+
 std::string text_of(const nlohmann::json& row, const char* field) {
   return row.contains(field) && row[field].is_string() ? row[field].get<std::string>()
                                                        : std::string();
@@ -100,13 +109,17 @@ std::optional<std::vector<Row>> read_table(const char* file, std::string& proble
     return problem = std::string("is not a \"") + kFormat + "\"", std::nullopt;
   std::vector<Row> rows;
   for (const auto& each : all["rows"]) {
-    if (each.is_object() && text_of(each, "memory") != "host" && each.contains("memory")) continue;
+    const std::string memory = each.is_object() ? text_of(each, "memory") : std::string();
+    if (each.is_object() && each.contains("memory") && memory != "host" && memory != "device")
+      continue;
     const auto call = each.is_object() ? call_of(each) : std::nullopt;
+    const auto way = memory == "device" ? way_named(text_of(each, "way")) : Way::kHost;
     const auto block = call ? range_of(each, "smallest_block") : std::nullopt;
     const auto bytes = call ? range_of(each, "packed_bytes") : std::nullopt;
-    if (!block || !bytes) return problem = "has a row that is none: " + each.dump(), std::nullopt;
+    if (!block || !bytes || !way)
+      return problem = "has a row that is none: " + each.dump(), std::nullopt;
     rows.push_back({text_of(each, "library"), text_of(each, "version"), *call,
-                    text_of(each, "mover"), *block, *bytes});
+                    text_of(each, "mover"), *block, *bytes, *way});
   }
   return rows;
 }
@@ -133,6 +146,36 @@ std::int64_t read_limit() {
     return kDefaultMb << 20;
   }
   return std::int64_t{mb} << 20;
+}
+
+struct GpuSetting {
+  bool off = false;
+  std::optional<Way> way;
+};
+
+GpuSetting read_gpu_setting() {
+  const char* const value = variable("SLUICE_MPI_GPU");
+  if (value == nullptr || std::string_view(value) == "auto") return {};
+  if (std::string_view(value) == "off") return {.off = true, .way = {}};
+  const auto way = way_named(value);
+  if (!way)
+    std::fprintf(stderr,
+                 "sluice-mpi: SLUICE_MPI_GPU=%s is none of auto, off, one-shot, staged, device: "
+                 "auto\n",
+                 value);
+  return {.off = false, .way = way};
+}
+
+const GpuSetting& gpu_setting() {
+  static const GpuSetting value = read_gpu_setting();
+  return value;
+}
+
+/// Whether a row's type is of this kind.
+bool type_fits(const Row& row, const datatype::Layout& layout) {
+  const auto block = static_cast<std::uint64_t>(layout.smallest_block());
+  return block >= row.smallest_block.first && block <= row.smallest_block.last &&
+         mover_fits(row.mover, layout.mover_name());
 }
 
 bool concerns_contiguous(Call call) { return call == Call::kPack || call == Call::kUnpack; }
@@ -191,12 +234,26 @@ void choose(const datatype::Layout* layout, Window (&windows)[kCalls]) {
       windows[call].add({1, kAny});
       continue;
     }
-    const auto block = static_cast<std::uint64_t>(layout->smallest_block());
     for (const Row& row : state().rows)
-      if (row.call == static_cast<Call>(call) && block >= row.smallest_block.first &&
-          block <= row.smallest_block.last && mover_fits(row.mover, layout->mover_name()))
+      if (row.way == Way::kHost && row.call == static_cast<Call>(call) && type_fits(row, *layout))
         windows[call].add(row.packed_bytes);
   }
 }
+
+std::vector<DeviceRange> device_ranges(const datatype::Layout* layout) {
+  std::vector<DeviceRange> ranges;
+  if (layout == nullptr || layout->size() <= 0) return ranges;
+  for (const Row& row : state().rows)
+    if (row.way != Way::kHost && type_fits(row, *layout))
+      ranges.push_back({row.call, row.packed_bytes, row.way});
+  return ranges;
+}
+
+const Way* forced_way() {
+  const GpuSetting& setting = gpu_setting();
+  return setting.way ? &*setting.way : nullptr;
+}
+
+bool leaves_devices() { return gpu_setting().off; }
 
 }  // namespace sluice::mpi::policy

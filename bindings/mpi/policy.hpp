@@ -40,6 +40,21 @@ class Window {
   std::vector<Range> ranges_;
 };
 
+/// How the packed form of a message reaches the library.
+enum class Way : std::uint8_t {
+  kHost,     ///< from memory of the host into memory of the host
+  kOneShot,  ///< from a GPU's memory by a kernel straight into pinned memory of the host
+  kStaged,   ///< by a kernel into that GPU's memory, from there copied into pinned memory
+  kDevice,   ///< by a kernel into that GPU's memory, which a library takes that knows of GPUs
+};
+
+/// How one kind of call goes for one type in a GPU's memory.
+struct DeviceRange {
+  Call call = Call::kSend;
+  Range packed_bytes;
+  Way way = Way::kOneShot;
+};
+
 /// What SLUICE_MPI says.
 Mode mode();
 /// Bytes that may be packed and in flight.
@@ -52,5 +67,12 @@ const std::string& table_name();
 
 /// Sets the windows of a type; nothing is accelerated where the layout is null.
 void choose(const datatype::Layout* layout, Window (&windows)[kCalls]);
+/// The rows for GPUs' memory that fit a type, the first that fits a call first.
+std::vector<DeviceRange> device_ranges(const datatype::Layout* layout);
+
+/// What SLUICE_MPI_GPU says: null: nothing, the table decides.
+const Way* forced_way();
+/// Whether messages in a GPU's memory are left to the library: SLUICE_MPI_GPU=off.
+bool leaves_devices();
 
 }  // namespace sluice::mpi::policy

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::kCount);
 constexpr const char* kReasonNames[kReasons] = {"contiguous", "table",     "type",  "empty",
-                                                "large",      "in place",  "inter", "device",
+                                                "large",      "inter",     "device",
                                                 "memory",     "arguments", "nested"};
 
 struct Counts {

@@ -26,22 +26,21 @@ class Side {
         counts_(counts),
         displacements_(displacements) {}
 
-  /// Whether the table wants it packed and it can be: then there is memory for it.
+  /// Whether it is to be packed and can be: then there is memory for it.
   bool prepare(Function function) {
     info_ = &Types<A>::find(type_);
     const std::int64_t elements = elements_of_all();
     const std::uint64_t bytes =
         elements < 0 ? ~std::uint64_t{0} : bytes_of(static_cast<Aint>(elements), *info_);
-    if (!info_->window(Call::kCollective).contains(bytes))
-      return reason_ = why_not(*info_, bytes), false;
-    if (!of_host(*info_, buffer_)) return reason_ = Reason::kDevice, false;
+    route_ = route_of(Call::kCollective, *info_, buffer_, bytes);
+    if (!route_.packs) return reason_ = route_.reason, false;
     twin_ = Types<A>::twin(info_->size);
     if (twin_ == A::datatype_null() ||
-        !packed_.acquire(static_cast<std::int64_t>(bytes), info_->always_received))
+        !packed_.acquire(route_, static_cast<std::int64_t>(bytes), info_->always_received))
       return reason_ = Reason::kMemory, false;
     retain(info_);
     held_ = true;
-    note_accelerated(function, *info_, static_cast<std::int64_t>(bytes));
+    note_accelerated(function, *info_, static_cast<std::int64_t>(bytes), route_.way);
     set_places();
     return true;
   }
@@ -54,24 +53,33 @@ class Side {
   bool packed() const { return held_; }
   /// Why prepare() said no; meaningless before.
   Reason reason() const { return reason_; }
-  void pack() const {
+  // False after a failure of a GPU. Of a side that is not packed, nothing is done.
+  bool pack() const {
+    if (!held_) return true;
     if (counts_ == nullptr)
-      return info_->layout->pack(buffer_, std::int64_t{count_} * blocks_, packed_.get());
-    for (int each = 0; each < blocks_; ++each) pack_block(each);
+      return packed_.pack(*info_, route_.place, buffer_, std::int64_t{count_} * blocks_);
+    for (int each = 0; each < blocks_; ++each)
+      if (!pack_block(each)) return false;
+    return true;
   }
-  void pack_block(int each) const {
-    info_->layout->pack(place(each), count(each), packed_place(each));
+  bool pack_block(int each) const {
+    return packed_.pack(*info_, route_.place, place(each), count(each), packed_offset(each));
   }
   /// All blocks but one, or all: -1.
-  void unpack(int except = -1) const {
-    if (counts_ == nullptr && except < 0)
-      return info_->layout->unpack(packed_.get(), std::int64_t{count_} * blocks_,
-                                   const_cast<void*>(buffer_));
+  bool unpack(int except = -1) const {
+    if (!held_) return true;
+    if (counts_ == nullptr && except < 0) {
+      const std::int64_t elements = std::int64_t{count_} * blocks_;
+      return packed_.unpack(*info_, route_.place, elements * info_->size, elements,
+                            const_cast<void*>(buffer_));
+    }
     for (int each = 0; each < blocks_; ++each)
-      if (each != except) unpack_block(each);
+      if (each != except && !unpack_block(each)) return false;
+    return true;
   }
-  void unpack_block(int each) const {
-    info_->layout->unpack(packed_place(each), count(each), const_cast<std::byte*>(place(each)));
+  bool unpack_block(int each) const {
+    return packed_.unpack(*info_, route_.place, count(each) * info_->size, count(each),
+                          const_cast<std::byte*>(place(each)), packed_offset(each));
   }
 
   // What the library is given.
@@ -108,11 +116,11 @@ class Side {
       before = static_cast<N>(before + counts_[each]);
     }
   }
-  std::byte* packed_place(int each) const {
+  std::int64_t packed_offset(int each) const {
     const std::int64_t elements =
         counts_ == nullptr ? std::int64_t{count_} * each
                            : std::int64_t{packed_displacements_[static_cast<std::size_t>(each)]};
-    return packed_.get() + elements * info_->size;
+    return elements * info_->size;
   }
 
   const void* buffer_;
@@ -125,7 +133,8 @@ class Side {
   bool held_ = false;
   Reason reason_ = Reason::kTable;
   Handle twin_{};
-  pool::Buffer packed_;
+  Route route_;
+  Packed packed_;
   std::vector<N> packed_displacements_;
 };
 

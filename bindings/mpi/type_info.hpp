@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "bindings/mpi/policy.hpp"
 #include "datatype/layout.hpp"
@@ -33,6 +34,7 @@ struct TypeInfo {
   /// that has packed it.
   bool always_received = false;
   policy::Window windows[policy::kCalls];
+  std::vector<policy::DeviceRange> device_ranges;
 
   bool contiguous() const { return layout != nullptr && layout->contiguous(); }
   Analysed analysed() const { return {layout, element_bytes}; }

@@ -30,34 +30,33 @@ class TypedBlocks {
   TypedBlocks& operator=(const TypedBlocks&) = delete;
 
   /// All blocks are packed, or none: they have one address. Only if the table wants it of all that
-  /// have gaps.
+  /// have gaps, or one is in a GPU's memory.
   bool prepare(Function function) {
+    find_places();
     std::uint64_t all_bytes = 0;
     const TypeInfo* one = nullptr;
     // Of what must be packed and what need not be the whole is.
     bool must = false;
-    for (std::size_t each = 0; each < infos_.size(); ++each) {
-      if (counts_[each] == 0) continue;
-      infos_[each] = &Types<A>::find(types_[each]);
-      must = must || infos_[each]->always_received;
-    }
+    for (std::size_t each = 0; each < infos_.size(); ++each)
+      must = must || (counts_[each] != 0 && infos_[each]->always_received);
     for (std::size_t each = 0; each < infos_.size(); ++each) {
       if (counts_[each] == 0) continue;
       const TypeInfo& info = *infos_[each];
       const std::uint64_t bytes = bytes_of(counts_[each], info);
-      const bool wanted = info.window(Call::kCollective).contains(bytes);
-      if (info.layout == nullptr || bytes > INT_MAX || !(wanted || must || info.contiguous()))
+      const Route route = route_of(Call::kCollective, info, place(each), bytes);
+      if (info.layout == nullptr || bytes > INT_MAX || nested != 0 ||
+          !(route.packs || must || info.contiguous() || route_.packs))
         return note_passed(function, info, bytes), false;
-      if (bytes > 0 && !of_host(info, place(each)))
+      if (!route.packs && !route_.packs && route.reason == Reason::kDevice)
         return note_passed(function, Reason::kDevice), false;
-      if (wanted || (must && one == nullptr && !info.contiguous())) one = &info;
+      if (route.packs || (must && one == nullptr && !info.contiguous())) one = &info;
       all_bytes += bytes;
     }
     if (one == nullptr) return note_passed(function, Reason::kContiguous), false;
     if (all_bytes > INT_MAX) return note_passed(function, Reason::kLarge), false;
-    if (!make_twins() || !packed_.acquire(static_cast<std::int64_t>(all_bytes), must))
+    if (!make_twins() || !packed_.acquire(route_, static_cast<std::int64_t>(all_bytes), must))
       return note_passed(function, Reason::kMemory), false;
-    note_accelerated(function, *one, static_cast<std::int64_t>(all_bytes));
+    note_accelerated(function, *one, static_cast<std::int64_t>(all_bytes), route_.way);
     set_places();
     is_packed_ = true;
     return true;
@@ -79,18 +78,24 @@ class TypedBlocks {
     counts_[me] = to.counts_[me] = 0;
   }
 
-  void pack() const {
+  // False after a failure of a GPU. Of blocks that are not packed, nothing is done.
+  bool pack() const {
+    if (!is_packed_) return true;
     for (std::size_t each = 0; each < infos_.size(); ++each)
-      if (counts_[each] != 0)
-        infos_[each]->layout->pack(place(each), counts_[each],
-                                   packed_.get() + displacements_[each]);
+      if (counts_[each] != 0 && !packed_.pack(*infos_[each], places_[each], place(each),
+                                              counts_[each], displacements_[each]))
+        return false;
+    return true;
   }
   /// `silent`: blocks that nothing has come for; may be shorter than there are blocks.
-  void unpack(const std::vector<bool>& silent) const {
+  bool unpack(const std::vector<bool>& silent = {}) const {
+    if (!is_packed_) return true;
     for (std::size_t each = 0; each < infos_.size(); ++each)
-      if (counts_[each] != 0 && !(each < silent.size() && silent[each]))
-        infos_[each]->layout->unpack(packed_.get() + displacements_[each], counts_[each],
-                                     const_cast<std::byte*>(place(each)));
+      if (counts_[each] != 0 && !(each < silent.size() && silent[each]) &&
+          !packed_.unpack(*infos_[each], places_[each], counts_[each] * infos_[each]->size,
+                          counts_[each], const_cast<std::byte*>(place(each)), displacements_[each]))
+        return false;
+    return true;
   }
 
   void* buffer() const { return is_packed_ ? packed_.get() : const_cast<void*>(buffer_); }
@@ -101,6 +106,22 @@ class TypedBlocks {
  private:
   const std::byte* place(std::size_t each) const {
     return static_cast<const std::byte*>(buffer_) + user_displacements_[each];
+  }
+  /// Types and places of all blocks. With one on a GPU the packed form lies where its kernels reach
+  /// it, and with others elsewhere where all can write.
+  void find_places() {
+    bool elsewhere = false;
+    for (std::size_t each = 0; each < infos_.size(); ++each) {
+      if (counts_[each] == 0) continue;
+      const TypeInfo& info = *(infos_[each] = &Types<A>::find(types_[each]));
+      if (info.layout == nullptr || info.size == 0) continue;
+      places_[each] = place_of(info, place(each));
+      const bool is_there = places_[each].where == device::Where::kDevice;
+      if (is_there && !route_.packs)
+        route_ = route_of(Call::kCollective, info, place(each), bytes_of(counts_[each], info));
+      elsewhere = elsewhere || !is_there || places_[each].context != route_.place.context;
+    }
+    if (route_.way == policy::Way::kDevice && elsewhere) route_.way = policy::Way::kOneShot;
   }
   Handle types_of_user(std::size_t each) const {
     return user_types_.empty() ? types_[each] : user_types_[each];
@@ -137,8 +158,10 @@ class TypedBlocks {
   std::vector<Handle> user_types_;
   std::vector<const TypeInfo*> infos_;
   std::vector<const TypeInfo*> held_;
+  std::vector<device::Place> places_ = std::vector<device::Place>(infos_.size());
   bool is_packed_ = false;
-  pool::Buffer packed_;
+  Route route_;
+  Packed packed_;
 };
 
 }  // namespace sluice::mpi

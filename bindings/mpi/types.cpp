@@ -26,6 +26,7 @@ TypeInfo* make_type_info(Analysed analysed, bool loses_cut_elements) {
   }
   made->element_bytes = analysed.element_bytes;
   policy::choose(made->layout.get(), made->windows);
+  made->device_ranges = policy::device_ranges(made->layout.get());
   if (loses_cut_elements && made->layout != nullptr && !made->layout->contiguous() &&
       !cut_between_elements(analysed.element_bytes)) {
     made->always_received = true;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "datatype/form.hpp"
 #include "datatype/movers.hpp"
@@ -88,6 +89,9 @@ class Layout {
   /// element, to be multiplied by their number. Else {nullptr, 0}: move pieces() for each element,
   /// extent() apart.
   Piece many() const;
+  /// The blocks of one element in packed order, those that touch as one; for whoever can do with
+  /// neither pieces() nor many(). Empty where they are more than `most`.
+  std::vector<Block> list_blocks(std::size_t most) const;
   /// For tests and logs: the canonical form in one line.
   std::string describe() const;
 

@@ -1,4 +1,5 @@
 // A layout for others to see: its shapes, and a line of text.
+#include <algorithm>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -62,6 +63,73 @@ class Flattening {
 
   std::deque<Shape>& shapes_;
   std::vector<Layout::Piece>& list_;
+};
+
+/// The blocks of one element of `run` at `base`, behind those that are there; false if they become
+/// more than `most`.
+class BlockList {
+ public:
+  BlockList(std::vector<Block>& blocks, std::size_t most) : blocks_(blocks), most_(most) {}
+
+  bool add(const Run& run, std::int64_t base) {
+    const Form& form = run.form();
+    if (form.empty()) return true;
+    return add_steps(form, form.dimensions.span(), base + form.offset);
+  }
+
+ private:
+  bool add_steps(const Form& form, std::span<const Dimension> dimensions, std::int64_t base) {
+    if (dimensions.empty()) return add_content(form, base);
+    for (std::int64_t i = 0; i < dimensions[0].count; ++i)
+      if (!add_steps(form, dimensions.subspan(1), base + i * dimensions[0].stride)) return false;
+    return true;
+  }
+
+  bool add_content(const Form& form, std::int64_t base) {
+    const Store* const store = form.store.get();
+    switch (form.content) {
+      case Content::kEmpty: return true;
+      case Content::kBlock: return add_block(base, form.block_bytes);
+      case Content::kRecord:
+      case Content::kRagged:
+        return std::all_of(store->fields.begin(), store->fields.end(), [&](const Block& field) {
+          return add_block(base + field.offset, field.bytes);
+        });
+      case Content::kIndexed:
+        return std::all_of(store->offsets.begin(), store->offsets.end(), [&](std::int64_t offset) {
+          return add_block(base + offset, form.block_bytes);
+        });
+      case Content::kParts:
+        return std::all_of(store->parts.begin(), store->parts.end(),
+                           [&](const auto& part) { return add(*part, base); });
+      case Content::kPlaces: return add_places(*store, base);
+    }
+    return false;
+  }
+
+  bool add_places(const Store& store, std::int64_t base) {
+    const Run& part = *store.parts.front();
+    for (std::size_t i = 0; i < store.offsets.size(); ++i) {
+      const std::int64_t count = store.counts.empty() ? 1 : store.counts[i];
+      for (std::int64_t k = 0; k < count; ++k)
+        if (!add(part, base + store.offsets[i] + k * part.stride())) return false;
+    }
+    return true;
+  }
+
+  bool add_block(std::int64_t offset, std::int64_t bytes) {
+    if (bytes == 0) return true;
+    if (!blocks_.empty() && blocks_.back().offset + blocks_.back().bytes == offset) {
+      blocks_.back().bytes += bytes;
+      return true;
+    }
+    if (blocks_.size() == most_) return false;
+    blocks_.push_back({offset, bytes});
+    return true;
+  }
+
+  std::vector<Block>& blocks_;
+  std::size_t most_;
 };
 
 /// A line put together of words and numbers.
@@ -153,6 +221,12 @@ std::span<const Layout::Piece> Layout::pieces() const {
 Layout::Piece Layout::many() const {
   if (run_.form().empty() || run_.form().content >= Content::kParts) return {nullptr, 0};
   return {&run_.many(), run_.many().per_element};
+}
+
+std::vector<Block> Layout::list_blocks(std::size_t most) const {
+  std::vector<Block> blocks;
+  if (!BlockList(blocks, most).add(run_, 0)) blocks.clear();
+  return blocks;
 }
 
 std::string Layout::describe() const {

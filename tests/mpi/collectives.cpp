@@ -26,8 +26,8 @@ class Blocks {
     const Bytes packed = Elements(model, 1, seed).packed(model, 1);
     model.unpack(packed.data(), 1, at(block), std::ssize(packed));
   }
-  void* user() { return bytes_.user(); }
-  const Bytes& bytes() const { return bytes_.bytes; }
+  void* user() const { return bytes_.there(); }
+  const Bytes& bytes() { return bytes_.back(); }
 
  private:
   std::byte* at(int block) { return bytes_.user() + block * model.extent; }
@@ -47,7 +47,7 @@ void expect(Blocks& expected, int to) {
   }
 }
 
-void compare(const Blocks& got, const Blocks& expected, const Model& model, const char* what) {
+void compare(Blocks& got, Blocks& expected, const Model& model, const char* what) {
   check(got.bytes() == expected.bytes(), "%s of %s on %d ranks: wrong", what, model.text.c_str(),
         size);
 }
@@ -170,6 +170,34 @@ void all_to_all(const Model& model) {
   compare(got_w, expected, model, "MPI_Alltoallw");
 }
 
+/// What comes takes the place of what goes.
+void all_to_all_in_place(const Model& model) {
+  const std::vector<int> ones(static_cast<std::size_t>(size), 1), places = up_to_size();
+  std::vector<int> bytes(places);
+  for (int& place : bytes) {
+    place *= static_cast<int>(model.extent);
+  }
+  const std::vector<MPI_Datatype> types(static_cast<std::size_t>(size), model.handle);
+  Blocks all(model, size), all_v(model, size), all_w(model, size), expected(model, size);
+  for (Blocks* each : {&all, &all_v, &all_w}) {
+    for (int k = 0; k < size; ++k) {
+      each->fill(k, seed_of(rank, k));
+    }
+  }
+  expect(expected, rank);
+  must(MPI_Alltoall(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.user(), 1, model.handle, comm),
+       "MPI_Alltoall in place");
+  must(MPI_Alltoallv(MPI_IN_PLACE, nullptr, nullptr, MPI_DATATYPE_NULL, all_v.user(), ones.data(),
+                     places.data(), model.handle, comm),
+       "MPI_Alltoallv in place");
+  must(MPI_Alltoallw(MPI_IN_PLACE, nullptr, nullptr, nullptr, all_w.user(), ones.data(),
+                     bytes.data(), types.data(), comm),
+       "MPI_Alltoallw in place");
+  compare(all, expected, model, "MPI_Alltoall in place");
+  compare(all_v, expected, model, "MPI_Alltoallv in place");
+  compare(all_w, expected, model, "MPI_Alltoallw in place");
+}
+
 /// Rank k sends to rank j only if j is above k; other counts are zero.
 void zero_counts(const Model& model) {
   std::vector<int> send(static_cast<std::size_t>(size)), receive(send);
@@ -231,6 +259,7 @@ void all_of(const Model& model) {
   scatter(model);
   all_gather(model);
   all_to_all(model);
+  all_to_all_in_place(model);
   zero_counts(model);
   neighbours(model);
 }
@@ -285,7 +314,8 @@ int main(int argc, char** argv) {
   on(part);
   MPI_Comm_free(&part);
   MPI_Comm_free(&copied);
-  if (size_of(MPI_COMM_WORLD) > 1) {
+  // Between groups calls are passed on, and no library here takes memory of a GPU.
+  if (size_of(MPI_COMM_WORLD) > 1 && !GpuCopy::wanted()) {
     between_groups();
   }
   const int status = worst();

@@ -56,7 +56,7 @@ struct Flight {
   }
   void check_data(int k, const char* how) {
     const auto at = static_cast<std::size_t>(k);
-    check(buffers[at].bytes == arrived(types[at], seed + at, 500), "%s: message %d arrived wrong",
+    check(buffers[at].back() == arrived(types[at], seed + at, 500), "%s: message %d arrived wrong",
           how, k);
   }
 
@@ -70,7 +70,7 @@ void send_all(std::uint64_t seed) {
   for (int k = kMessages - 1; k >= 0; --k) {
     const Model model = model_of(k);
     const Elements from(model, 1, seed + static_cast<std::uint64_t>(k));
-    must(MPI_Send(from.user(), 1, model.handle, peer, k, MPI_COMM_WORLD), "MPI_Send");
+    must(MPI_Send(from.there(), 1, model.handle, peer, k, MPI_COMM_WORLD), "MPI_Send");
   }
 }
 
@@ -171,8 +171,8 @@ void every_completion() {
     Flight flight(seed);
     for (int k = 0; k < kMessages; ++k) {
       const auto at = static_cast<std::size_t>(k);
-      must(MPI_Irecv(flight.buffers[at].user(), 1, flight.types[at].handle, peer, k, MPI_COMM_WORLD,
-                     &flight.requests[at]),
+      must(MPI_Irecv(flight.buffers[at].there(), 1, flight.types[at].handle, peer, k,
+                     MPI_COMM_WORLD, &flight.requests[at]),
            "MPI_Irecv");
     }
     ways[way](flight);
@@ -188,8 +188,8 @@ void type_freed_in_flight() {
   Elements buffer(expected, 1, rank == 0 ? 60 : 61);
   {
     Model model = records(std::min(largest_count, 5000));
-    must(rank == 0 ? MPI_Isend(buffer.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request)
-                   : MPI_Irecv(buffer.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request),
+    must(rank == 0 ? MPI_Isend(buffer.there(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request)
+                   : MPI_Irecv(buffer.there(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &request),
          "start");
   }
   for (int k = 0; k < 20; ++k) {
@@ -197,14 +197,14 @@ void type_freed_in_flight() {
     Elements elements(other, 1, 1);
     int position = 0;
     std::vector<std::byte> packed(static_cast<std::size_t>(other.size()));
-    must(MPI_Pack(elements.user(), 1, other.handle, packed.data(), static_cast<int>(packed.size()),
+    must(MPI_Pack(elements.there(), 1, other.handle, packed.data(), static_cast<int>(packed.size()),
                   &position, MPI_COMM_WORLD),
          "MPI_Pack");
     check(packed == elements.packed(other, 1), "a type with a used handle packs wrong");
   }
   must(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
   if (rank == 1) {
-    check(buffer.bytes == arrived(expected, 60, 61), "its type was freed: arrived wrong");
+    check(buffer.back() == arrived(expected, 60, 61), "its type was freed: arrived wrong");
   }
 }
 
@@ -219,10 +219,10 @@ void persistent() {
   }
   for (int k = 0; k < kMessages; ++k) {
     const auto at = static_cast<std::size_t>(k);
-    must(rank == 0 ? MPI_Send_init(buffers[at].user(), 1, types[at].handle, peer, k, MPI_COMM_WORLD,
-                                   &requests[at])
-                   : MPI_Recv_init(buffers[at].user(), 1, types[at].handle, peer, k, MPI_COMM_WORLD,
-                                   &requests[at]),
+    must(rank == 0 ? MPI_Send_init(buffers[at].there(), 1, types[at].handle, peer, k,
+                                   MPI_COMM_WORLD, &requests[at])
+                   : MPI_Recv_init(buffers[at].there(), 1, types[at].handle, peer, k,
+                                   MPI_COMM_WORLD, &requests[at]),
          "init");
   }
   // An inactive request is complete, and empty.
@@ -233,11 +233,12 @@ void persistent() {
       const std::vector<std::byte> fresh =
           Elements(types[k], 1, rank == 0 ? 100 * static_cast<std::uint64_t>(round) + k : 7).bytes;
       std::ranges::copy(fresh, buffers[k].bytes.begin());
+      buffers[k].renew();
     }
     must(MPI_Startall(kMessages, requests.data()), "MPI_Startall");
     must(MPI_Waitall(kMessages, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
     for (std::size_t k = 0; rank == 1 && k < kMessages; ++k) {
-      check(buffers[k].bytes == arrived(types[k], 100 * static_cast<std::uint64_t>(round) + k, 7),
+      check(buffers[k].back() == arrived(types[k], 100 * static_cast<std::uint64_t>(round) + k, 7),
             "persistent message %zu of round %d", k, round);
     }
   }
@@ -257,17 +258,17 @@ void cancelled() {
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_Status status;
     int flag = 0;
-    must(MPI_Irecv(to.user(), 1, model.handle, peer, 900, MPI_COMM_WORLD, &request), "MPI_Irecv");
+    must(MPI_Irecv(to.there(), 1, model.handle, peer, 900, MPI_COMM_WORLD, &request), "MPI_Irecv");
     must(MPI_Cancel(&request), "MPI_Cancel");
     must(MPI_Wait(&request, &status), "MPI_Wait");
     MPI_Test_cancelled(&status, &flag);
-    check(flag != 0 && to.bytes == before, "a cancelled receive: flag %d", flag);
-    must(MPI_Recv(to.user(), 1, model.handle, peer, 901, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+    check(flag != 0 && to.back() == before, "a cancelled receive: flag %d", flag);
+    must(MPI_Recv(to.there(), 1, model.handle, peer, 901, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
          "MPI_Recv");
-    check(to.bytes == arrived(model, 70, 71), "after a cancelled receive");
+    check(to.back() == arrived(model, 70, 71), "after a cancelled receive");
   } else {
     const Elements from(model, 1, 70);
-    must(MPI_Send(from.user(), 1, model.handle, peer, 901, MPI_COMM_WORLD), "MPI_Send");
+    must(MPI_Send(from.there(), 1, model.handle, peer, 901, MPI_COMM_WORLD), "MPI_Send");
   }
 }
 
@@ -280,14 +281,15 @@ void freed_sends() {
   for (int k = 0; k < kSends; ++k) {
     if (rank == 0) {
       MPI_Request request = MPI_REQUEST_NULL;
-      must(MPI_Isend(from.user(), 1, model.handle, peer, k, MPI_COMM_WORLD, &request), "MPI_Isend");
+      must(MPI_Isend(from.there(), 1, model.handle, peer, k, MPI_COMM_WORLD, &request),
+           "MPI_Isend");
       must(MPI_Request_free(&request), "MPI_Request_free");
       check(request == MPI_REQUEST_NULL, "a freed request is not null");
     } else {
       Elements to(model, 1, 81);
-      must(MPI_Recv(to.user(), 1, model.handle, peer, k, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+      must(MPI_Recv(to.there(), 1, model.handle, peer, k, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
            "MPI_Recv");
-      check(to.bytes == arrived(model, 80, 81), "a freed send arrived wrong");
+      check(to.back() == arrived(model, 80, 81), "a freed send arrived wrong");
     }
   }
   MPI_Barrier(MPI_COMM_WORLD);
@@ -300,12 +302,13 @@ void sends_and_receives_together() {
   Elements to(model, 1, 95);
   std::vector<MPI_Request> requests(4, MPI_REQUEST_NULL);
   int number = rank, theirs = -1;
-  must(MPI_Irecv(to.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &requests[0]), "MPI_Irecv");
+  must(MPI_Irecv(to.there(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &requests[0]), "MPI_Irecv");
   must(MPI_Irecv(&theirs, 1, MPI_INT, peer, 2, MPI_COMM_WORLD, &requests[2]), "MPI_Irecv");
-  must(MPI_Isend(from.user(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &requests[1]), "MPI_Isend");
+  must(MPI_Isend(from.there(), 1, model.handle, peer, 1, MPI_COMM_WORLD, &requests[1]),
+       "MPI_Isend");
   must(MPI_Isend(&number, 1, MPI_INT, peer, 2, MPI_COMM_WORLD, &requests[3]), "MPI_Isend");
   must(MPI_Waitall(4, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
-  check(theirs == peer && to.bytes == arrived(model, 90 + static_cast<std::uint64_t>(peer), 95),
+  check(theirs == peer && to.back() == arrived(model, 90 + static_cast<std::uint64_t>(peer), 95),
         "together");
 }
 

@@ -555,6 +555,18 @@ Elements::Elements(const Model& model, std::int64_t count, std::uint64_t seed) {
   }
 }
 
+std::byte* Elements::there() const {
+  if (!GpuCopy::wanted()) {
+    return const_cast<std::byte*>(user());
+  }
+  return copy_.of(bytes) + origin_;
+}
+
+const std::vector<std::byte>& Elements::back() {
+  copy_.fetch(bytes);
+  return bytes;
+}
+
 std::vector<std::byte> Elements::packed(const Model& model, std::int64_t count) const {
   std::vector<std::byte> result(static_cast<std::size_t>(model.size() * count));
   model.pack(user(), count, result.data());

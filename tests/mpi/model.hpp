@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "gpu.hpp"
 
 namespace mpi_test {
 
@@ -70,10 +71,19 @@ class Elements {
   const std::byte* user() const { return bytes.data() + origin_; }
   std::vector<std::byte> packed(const Model& model, std::int64_t count) const;
 
+  /// What MPI is given: user(), or with SLUICE_TEST_GPU a copy of all bytes in a GPU's memory, made
+  /// at the first call.
+  std::byte* there() const;
+  /// Brings the copy, if there is one, to what `bytes` are now.
+  void renew() { copy_.renew(bytes); }
+  /// The bytes as MPI has left them there.
+  const std::vector<std::byte>& back();
+
   std::vector<std::byte> bytes;
 
  private:
   std::int64_t origin_;
+  mutable GpuCopy copy_;
 };
 
 }  // namespace mpi_test

@@ -36,7 +36,7 @@ void send(const Message& message, Elements& from) {
   std::vector<std::byte> packed = from.packed(message.model, message.count);
   packed.push_back({});
   const bool typed = message.typed != Typed::kReceiver;
-  void* const buffer = typed ? from.user() : packed.data();
+  void* const buffer = typed ? from.there() : packed.data();
   const int count = typed ? message.count : static_cast<int>(message.bytes());
   MPI_Datatype const type = typed ? message.model.handle : MPI_PACKED;
   MPI_Request request = MPI_REQUEST_NULL;
@@ -106,9 +106,9 @@ void receive(const Message& message, const Elements& sent) {
     Elements expected(message.model, message.count, ~message.seed),
         to(message.model, message.count, ~message.seed);
     message.model.unpack(packed.data(), message.count, expected.user(), std::ssize(packed));
-    receive_into(to.user(), message.count, message.model.handle, message.way, status);
+    receive_into(to.there(), message.count, message.model.handle, message.way, status);
     check_status(message, message.model.handle, status);
-    check(to.bytes == expected.bytes, "%d of %s arrived wrong", message.count,
+    check(to.back() == expected.bytes, "%d of %s arrived wrong", message.count,
           message.model.text.c_str());
   } else {
     std::vector<std::byte> to(packed.size() + 1);
@@ -138,7 +138,7 @@ void exchange(std::uint64_t seed) {
   if (rank_in(MPI_COMM_WORLD) == 0) {
     const std::vector<std::byte> before = from.bytes;
     send(message, from);
-    check(from.bytes == before, "sending changed the buffer");
+    check(from.back() == before, "sending changed the buffer");
   } else {
     receive(message, from);
   }

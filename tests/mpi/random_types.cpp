@@ -29,20 +29,25 @@ struct Packed {
   friend bool operator==(const Packed&, const Packed&) = default;
 };
 
+/// By `pack`. In a GPU's memory, where that is wanted, either side or both.
 Packed pack_with(decltype(&MPI_Pack) pack, const Model& model, int count, const Elements& from,
-                 int room) {
+                 int room, int way = 0) {
   Packed result{0, static_cast<int>(kGuardBytes),
                 guarded(static_cast<std::size_t>(model.size() * count))};
-  result.code =
-      error_class(pack(from.user(), count, model.handle, result.bytes.data(),
-                       static_cast<int>(kGuardBytes) + room, &result.position, MPI_COMM_SELF));
+  GpuCopy copy;
+  const void* const in = (way & 1) != 0 ? from.there() : from.user();
+  void* const out = (way & 2) != 0 ? copy.of(result.bytes) : result.bytes.data();
+  result.code = error_class(pack(in, count, model.handle, out, static_cast<int>(kGuardBytes) + room,
+                                 &result.position, MPI_COMM_SELF));
+  copy.fetch(result.bytes);
   return result;
 }
 
 void check_pack(const Model& model, int count, const Elements& from) {
   const Bytes expected = from.packed(model, count);
   const int bytes = static_cast<int>(expected.size());
-  const Packed ours = pack_with(MPI_Pack, model, count, from, bytes);
+  const int way = GpuCopy::wanted() ? 1 + bytes % 3 : 0;
+  const Packed ours = pack_with(MPI_Pack, model, count, from, bytes, way);
   Bytes all = guarded(expected.size());
   std::memcpy(all.data() + kGuardBytes, expected.data(), expected.size());
   check(ours.code == MPI_SUCCESS && ours.position == bytes + static_cast<int>(kGuardBytes),
@@ -67,13 +72,16 @@ void check_unpack(const Model& model, int count, const Elements& from) {
   model.unpack(packed.data(), count, expected.user(), bytes);
   for (const auto unpack : {MPI_Unpack, own("MPI_Unpack", MPI_Unpack)}) {
     Elements to(model, count, 99);
+    const int way = unpack == &MPI_Unpack && GpuCopy::wanted() ? 1 + bytes % 3 : 0;
+    GpuCopy copy;
+    const void* const in = (way & 2) != 0 ? copy.of(packed) : packed.data();
+    void* const out = (way & 1) != 0 ? to.there() : to.user();
     int position = 0;
-    const int code =
-        unpack(packed.data(), bytes, &position, to.user(), count, model.handle, MPI_COMM_SELF);
+    const int code = unpack(in, bytes, &position, out, count, model.handle, MPI_COMM_SELF);
     check(code == MPI_SUCCESS && position == bytes,
           "unpacking %d of %s: code %d, position %d of %d", count, model.text.c_str(), code,
           position, bytes);
-    check(to.bytes == expected.bytes, "unpacking %d of %s: other bytes than its type map", count,
+    check(to.back() == expected.bytes, "unpacking %d of %s: other bytes than its type map", count,
           model.text.c_str());
   }
 }

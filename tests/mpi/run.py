@@ -36,6 +36,9 @@ def parse_arguments():
     parser.add_argument("--on", default="none,all", help="which ranks get it, one run for each: none, all, or a rank's number")
     parser.add_argument("--expect", default="", help="functions that must have been accelerated where it is on all ranks")
     parser.add_argument("--policy", action="store_true", help="by its table, instead of all that can be")
+    parser.add_argument("--driver", help="a libcuda.so.1: buffers are in its memory")
+    parser.add_argument("--way", default="auto", help="with --driver: SLUICE_MPI_GPU")
+    parser.add_argument("--fails", default="", help="with --driver: the call that fails there")
     parser.add_argument("--if-native", action="store_true", help="skip where the library itself cannot run the program")
     parser.add_argument("--same", action="store_true", help="what the runs print, but for times, is the same")
     parser.add_argument("--finds", default="", help="what each run's output must contain: a regular expression")
@@ -91,6 +94,9 @@ def command_line(arguments, on):
     """One application, or one for each rank, with the interposer where it is wanted."""
     settings = {} if arguments.policy else {"SLUICE_MPI": FORCED["SLUICE_MPI"]}
     settings |= {"SLUICE_MPI_REPORT": "1", "LD_PRELOAD": preload(arguments)}
+    if arguments.driver:
+        settings |= {"LD_LIBRARY_PATH": str(pathlib.Path(arguments.driver).parent), "SLUICE_TEST_GPU": "1",
+                     "SLUICE_MPI_GPU": arguments.way, "SLUICE_TEST_GPU_FAILS": arguments.fails}
     variables = [f"{name}={value}" for name, value in settings.items()]
     start = [launcher(arguments.library)]
     # Through env, so that the launcher itself and its daemons are left alone.

@@ -32,11 +32,13 @@ TEST(TypeInfo, WhereElementsMayBeCutItIsAlwaysReceivedByUs) {
   EXPECT_EQ(common_element(common_element(4, 8), 4), kMixedElements);
 }
 
+constexpr Route kRoute{.packs = true};
+
 TEST(Pending, TheNewestOfAHandleIsFoundAndTheOldOneStillTaken) {
   TypeInfo* const type = strided();
   std::array<double, 8> user{};
-  Pending* const old_one = make_pending(Function::kIrecv, *type, user.data(), 1, true);
-  Pending* const new_one = make_pending(Function::kIrecv, *type, user.data(), 1, true);
+  Pending* const old_one = make_pending(Function::kIrecv, kRoute, *type, user.data(), 1, true);
+  Pending* const new_one = make_pending(Function::kIrecv, kRoute, *type, user.data(), 1, true);
   ASSERT_NE(old_one, nullptr);
   ASSERT_NE(new_one, nullptr);
   pending::insert(old_one, 0x1000);
@@ -59,9 +61,9 @@ TEST(Pending, AShortMessageUnpacksWhatCame) {
   const std::array<double, 8> sent = {1, -1, 2, -1, 3, -1, 4, -1};
   std::array<double, 8> user;
   user.fill(9);
-  Pending* const pending = make_pending(Function::kIrecv, *type, user.data(), 1, true);
+  Pending* const pending = make_pending(Function::kIrecv, kRoute, *type, user.data(), 1, true);
   ASSERT_NE(pending, nullptr);
-  type->layout->pack(sent.data(), 1, pending->packed());
+  type->layout->pack(sent.data(), 1, pending->packed.get());
   pending->unpack(16);
   EXPECT_EQ(user, (std::array<double, 8>{1, 9, 2, 9, 9, 9, 9, 9}));
   pending->unpack(0);
@@ -83,7 +85,7 @@ TEST(Pending, ThreadsInsertFindAndTakeTheirOwn) {
       for (int round = 0; round < kRounds; ++round) {
         // Handles that fall on the places of other threads' as well.
         const auto key = static_cast<std::uintptr_t>(1 + round * kThreads + thread);
-        Pending* const mine = make_pending(Function::kIsend, *type, user, 1, false);
+        Pending* const mine = make_pending(Function::kIsend, kRoute, *type, user, 1, false);
         pending::insert(mine, key);
         wrong[static_cast<std::size_t>(thread)] += pending::find(key) != mine;
         wrong[static_cast<std::size_t>(thread)] += !pending::take(mine);

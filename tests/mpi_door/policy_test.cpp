@@ -76,6 +76,20 @@ TEST_F(Table, OtherLibrariesVersionsMoversAndMemoriesDoNotCount) {
   EXPECT_TRUE(accelerates(kStrided, policy::Call::kReceive, 128));
 }
 
+TEST_F(Table, RowsForMemoryOfGpusSayTheWay) {
+  load(rows(R"({"library": "openmpi", "call": "send", "mover": "*", "memory": "device",
+                "way": "one-shot", "packed_bytes": [1, 65536]},
+               {"library": "openmpi", "call": "send", "mover": "*", "memory": "device", "way": "staged"},
+               {"library": "openmpi", "call": "send", "mover": "no such mover", "memory": "device",
+                "way": "device"})"));
+  EXPECT_FALSE(accelerates(kStrided, policy::Call::kSend, 128));
+  const auto ranges = policy::device_ranges(kStrided.get());
+  ASSERT_EQ(ranges.size(), 2u);
+  EXPECT_EQ(ranges[0].way, policy::Way::kOneShot);
+  EXPECT_EQ(ranges[0].packed_bytes.last, 65536u);
+  EXPECT_EQ(ranges[1].way, policy::Way::kStaged);
+}
+
 TEST_F(Table, ContiguousMessagesAreNeverPacked) {
   load(rows(
       R"({"library": "openmpi", "call": "send", "mover": "*"}, {"library": "openmpi", "call": "pack", "mover": "*"})"));
@@ -90,10 +104,12 @@ TEST_F(Table, ADamagedOnePassesEverything) {
     load(text);
     EXPECT_FALSE(accelerates(kStrided, policy::Call::kPack, 128)) << text;
   }
-  for (const char* row :
-       {R"({"library": "openmpi", "call": "fly", "mover": "*"})", "3",
-        R"({"library": "openmpi", "call": "pack", "mover": "*", "packed_bytes": [1]})",
-        R"({"library": "openmpi", "call": "pack", "mover": "*", "packed_bytes": [-1, 5]})"}) {
+  for (
+      const char* row :
+      {R"({"library": "openmpi", "call": "fly", "mover": "*"})", "3",
+       R"({"library": "openmpi", "call": "send", "mover": "*", "memory": "device", "way": "none"})",
+       R"({"library": "openmpi", "call": "pack", "mover": "*", "packed_bytes": [1]})",
+       R"({"library": "openmpi", "call": "pack", "mover": "*", "packed_bytes": [-1, 5]})"}) {
     load(rows(std::string(R"({"library": "openmpi", "call": "pack", "mover": "*"},)") + row));
     EXPECT_FALSE(accelerates(kStrided, policy::Call::kPack, 128)) << row;
   }

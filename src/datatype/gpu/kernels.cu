@@ -1,4 +1,5 @@
-// The kernels that pack and unpack.
+// The kernels that pack and unpack. Their names are those of C, for who loads them from an image:
+// kernels.hpp.
 #include "datatype/gpu/kernels.hpp"
 #include "datatype/gpu/move.hpp"
 
@@ -15,19 +16,19 @@ struct Grid {
   }
 };
 
-__global__ void __launch_bounds__(kThreads)
-    pack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* user, std::byte* packed) {
+}  // namespace
+
+extern "C" __global__ void __launch_bounds__(kThreads)
+    sluice_pack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* user, std::byte* packed) {
   move<true>(Grid(), plan, const_cast<std::byte*>(user), packed);
 }
 
-__global__ void __launch_bounds__(kThreads)
-    unpack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* packed, std::byte* user) {
+extern "C" __global__ void __launch_bounds__(kThreads)
+    sluice_unpack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* packed, std::byte* user) {
   move<false>(Grid(), plan, user, const_cast<std::byte*>(packed));
 }
 
-}  // namespace
-
-const void* pack_kernel() { return reinterpret_cast<const void*>(pack); }
-const void* unpack_kernel() { return reinterpret_cast<const void*>(unpack); }
+const void* pack_kernel() { return reinterpret_cast<const void*>(sluice_pack); }
+const void* unpack_kernel() { return reinterpret_cast<const void*>(sluice_unpack); }
 
 }  // namespace sluice::datatype::gpu

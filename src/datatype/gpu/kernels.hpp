@@ -25,4 +25,8 @@ const void* pack_kernel();
 /// void(Plan, const std::byte* packed, std::byte* user)
 const void* unpack_kernel();
 
+/// Their names, for who loads them from an image by the driver, as the MPI door does.
+inline constexpr const char* kPackName = "sluice_pack";
+inline constexpr const char* kUnpackName = "sluice_unpack";
+
 }  // namespace sluice::datatype::gpu

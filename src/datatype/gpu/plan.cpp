@@ -19,8 +19,10 @@ class CommonWord {
   std::uint64_t bits_ = 0;
 };
 
-std::uint32_t word_of(const Shape& shape, const void* user, const void* packed) {
+std::uint32_t word_of(const Shape& shape, const void* user, const void* packed,
+                      std::uint64_t bytes) {
   CommonWord common;
+  common.join(static_cast<std::int64_t>(bytes));
   common.join(user);
   common.join(packed);
   common.join(shape.offset);
@@ -52,7 +54,8 @@ Tables make_tables(const Shape& shape) {
 }
 
 Plan make_plan(const Shape& shape, std::int64_t outer_count, const void* user, const void* packed,
-               const std::int64_t* offsets, const std::uint64_t* packed_before) {
+               const std::int64_t* offsets, const std::uint64_t* packed_before,
+               std::uint64_t most_bytes) {
   Plan plan;
   if (shape.dimensions.size() > kMaxDimensions || shape.fields.size() > UINT32_MAX) return plan;
   plan.dimensions = static_cast<std::uint32_t>(shape.dimensions.size());
@@ -64,9 +67,11 @@ Plan make_plan(const Shape& shape, std::int64_t outer_count, const void* user, c
       plan.counts[d] = Divisor(static_cast<std::uint64_t>(shape.dimensions[d].count));
   }
   if (leaves == 0 || shape.leaf_bytes == 0) return plan;
-  plan.word = word_of(shape, user, packed);
-  const auto leaf_words = static_cast<std::uint64_t>(shape.leaf_bytes) / plan.word;
-  plan.words = static_cast<std::uint64_t>(leaves) * leaf_words;
+  const auto leaf_bytes = static_cast<std::uint64_t>(shape.leaf_bytes);
+  const std::uint64_t bytes = std::min(most_bytes, static_cast<std::uint64_t>(leaves) * leaf_bytes);
+  plan.word = word_of(shape, user, packed, bytes);
+  const std::uint64_t leaf_words = leaf_bytes / plan.word;
+  plan.words = bytes / plan.word;
   plan.offset = shape.offset;
   plan.leaf_words = Divisor(leaf_words);
   plan.offsets = offsets;

@@ -47,8 +47,10 @@ Tables make_tables(const Shape& shape);
 /// The plan for these buffers; `offsets` and `packed_before` are those of make_tables() where the
 /// kernel can read them. `words` is 0 where there is nothing to move, and `dimensions` 0 where
 /// kernels cannot move the shape: more than kMaxDimensions, or more fields than 32 bits count.
-/// Looks at each entry of the shape's tables once: keep the plan.
+/// Looks at each entry of the shape's tables once. Only the first `most_bytes` of the packed form
+/// are moved: what a message brought that is shorter than what was waited for.
 Plan make_plan(const Shape& shape, std::int64_t outer_count, const void* user, const void* packed,
-               const std::int64_t* offsets, const std::uint64_t* packed_before);
+               const std::int64_t* offsets, const std::uint64_t* packed_before,
+               std::uint64_t most_bytes = ~std::uint64_t{0});
 
 }  // namespace sluice::datatype::gpu

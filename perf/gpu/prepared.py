@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 
-PROGRAMS = ["cuda_tests", "sluice-perf", "sluice-gpu-bench"]
+PROGRAMS = ["cuda_tests", "sluice-perf", "sluice-gpu-bench", "sluice-mpi-gpu-perf"]
 # Every Linux has these, and they must fit its loader: not packed.
 SYSTEM_LIBRARIES = re.compile(r"^(linux-vdso|ld-linux|lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so)")
 DOOR = "libnccl.so.2"  # loaded by PyTorch and CuPy in NCCL's place
+MPI_DOOR = "libsluice-mpi.so"
 LARGEST_PACK_MIB = 60
 
 
@@ -35,6 +36,9 @@ class Programs:
     def door(self):
         return str(self.folder / "lib" / DOOR)
 
+    def mpi_door(self):
+        return str(self.folder / "lib" / MPI_DOOR)
+
     def ready(self):
         """Finds programs that run here: packed ones, else those that the tree builds."""
         for folder in (self.packed, self.built):
@@ -44,7 +48,7 @@ class Programs:
                 if subprocess.run([self.root / "dev", "build-gpu"], check=False).returncode != 0:
                     print("the build failed; on a machine without the libraries, carry programs: ./dev gpu --prepare")
                     return False
-            there = [folder / "bin" / program for program in PROGRAMS] + [folder / "lib" / DOOR]
+            there = [folder / "bin" / program for program in PROGRAMS] + [folder / "lib" / door for door in (DOOR, MPI_DOOR)]
             if all(file.exists() for file in there) and self.runs():
                 print(f"programs of {folder.relative_to(self.root)}", flush=True)
                 return True
@@ -76,7 +80,8 @@ def pack(root):
     for folder in ("bin", "lib"):
         (target / folder).mkdir(parents=True)
     built = root / "build/release"
-    files = [pathlib.Path("bin") / program for program in PROGRAMS] + [pathlib.Path("lib") / DOOR]
+    files = [pathlib.Path("bin") / program for program in PROGRAMS]
+    files += [pathlib.Path("lib") / door for door in (DOOR, MPI_DOOR)]
     for file in files:
         for name, library in libraries_of(built / file):
             shutil.copy(library.resolve(), target / "lib" / name)

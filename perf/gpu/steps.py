@@ -54,6 +54,8 @@ def all_steps(programs, results):
         return Step(name, limit_s, [sys.executable, str(CLIENTS / program), *arguments])
 
     door = None if programs is None else programs.door()
+    packing = Step("MPI_Pack of datatypes", 90, ["env", f"LD_PRELOAD={programs and programs.mpi_door()}",
+                                                 path("sluice-mpi-gpu-perf"), "--json", str(results)])
     bench = [path("sluice-gpu-bench"), "--json", str(results)]
     sizes = ["-b", "8", "-e", "128M", "-f", "16"]
     steps = [Step("probes", 90, bench),
@@ -65,7 +67,8 @@ def all_steps(programs, results):
                                            "GpuProcesses.*:GpuFailures.*"),
              client("PyTorch on the NCCL door, 2 ranks", 100, "torch_client.py", "nccl", door, "2"),
              Step("CuPy on the NCCL door, 2 ranks", 60,
-                  ["env", f"LD_PRELOAD={door}", sys.executable, str(CLIENTS / "cupy_client.py"), "2"])]
+                  ["env", f"LD_PRELOAD={door}", sys.executable, str(CLIENTS / "cupy_client.py"), "2"]),
+             packing]
     for ranks in (2, 4, 8):
         steps += [perf(f"{collective} {ranks} threads", 30, collective, "-t", str(ranks), *sizes)
                   for collective in COLLECTIVES]

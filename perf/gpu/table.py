@@ -70,9 +70,20 @@ def large(rows, copy_gbs):
               f"{f'  WRONG: {wrong}' if wrong else ''}")
 
 
+def packing(rows):
+    """MPI_Pack in a GPU's memory; wanted: 80 % of what a copy of as many sectors takes."""
+    newest_rows = {row["case"]: row for row in matching(rows, what="gpu pack")}
+    for case, row in newest_rows.items():
+        us = row["us"]
+        beside = ", ".join(f"{name} {us[name]:.1f}" for name in us if name != "sluice")
+        print(f"MPI_Pack of {row['bytes']} B, {case}: {us['sluice']:.1f} us, {us['copy of as many sectors'] / us['sluice']:.0%} "
+              f"of a copy ({beside})")
+
+
 def show(results, outcomes):
     rows = rows_of(results)
     print("\n== measured")
+    packing(rows)
     figures = probes(rows)
     if figures is not None:
         small(rows, *figures[1:])

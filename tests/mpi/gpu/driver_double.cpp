@@ -99,6 +99,23 @@ void run(bool packs, Plan plan, std::byte* user, std::byte* packed) {
   }
 }
 
+/// The driver's, of which only copies from the beginning of one memory to that of another are done.
+struct Copy2D {
+  std::size_t from_x, from_y;
+  int from_kind;
+  const void* from_host;
+  std::uint64_t from;
+  void* from_array;
+  std::size_t from_pitch;
+  std::size_t to_x, to_y;
+  int to_kind;
+  void* to_host;
+  std::uint64_t to;
+  void* to_array;
+  std::size_t to_pitch;
+  std::size_t width, height;
+};
+
 bool fails(const char* call) {
   const char* const failing = std::getenv("SLUICE_TEST_GPU_FAILS");
   return failing != nullptr && std::strcmp(failing, call) == 0;
@@ -195,6 +212,18 @@ int cuMemcpy(std::uint64_t to, std::uint64_t from, std::size_t bytes) {
 int cuMemcpyAsync(std::uint64_t to, std::uint64_t from, std::size_t bytes, void*) {
   if (fails("copy")) return kLaunchFailed;
   return cuMemcpy(to, from, bytes);
+}
+int cuMemsetD8_v2(std::uint64_t memory, unsigned char value, std::size_t bytes) {
+  std::memset(inside(memory, bytes), value, bytes);
+  return kSuccess;
+}
+int cuMemcpy2DAsync_v2(const Copy2D* call, void*) {
+  for (std::size_t row = 0; row < call->height; ++row)
+    if (const int error = cuMemcpy(call->to + row * call->to_pitch,
+                                   call->from + row * call->from_pitch, call->width);
+        error != kSuccess)
+      return error;
+  return kSuccess;
 }
 int cuStreamCreate(void** stream, unsigned) {
   *stream = &the_context;

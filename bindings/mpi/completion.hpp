@@ -202,6 +202,13 @@ struct Completion {
     return next<kName>(Function::kStartall, count, requests);
   }
 
+  /// Behind any call that may have made progress.
+  static int visited(int result) {
+    if (orphans::number.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      visit_orphans();
+    return result;
+  }
+
   /// Sees to requests that were freed before they were complete.
   static void visit_orphans() {
     const Inside inside;
@@ -210,12 +217,6 @@ struct Completion {
 
  private:
   static Pending* find(Handle request) { return pending::find(key_of(request)); }
-
-  static int visited(int result) {
-    if (orphans::number.load(std::memory_order_relaxed) != 0) [[unlikely]]
-      visit_orphans();
-    return result;
-  }
 
   static void* at(void* statuses, int each) {
     return static_cast<std::byte*>(statuses) + static_cast<std::size_t>(each) * A::kStatusBytes;

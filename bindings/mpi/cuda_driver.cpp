@@ -6,13 +6,14 @@
 
 namespace sluice::mpi::cuda {
 
-namespace detail {
-constinit std::atomic<const link_map*> last_seen{nullptr};
-constinit std::atomic<bool> any_gpu{false};
-}  // namespace detail
-
 namespace {
 
+constinit link_map never_last{};
+constinit link_map with_one_behind{
+    .l_addr = 0, .l_name = nullptr, .l_ld = nullptr, .l_next = &never_last, .l_prev = nullptr};
+
+/// The last element that was looked at; null: look again.
+std::atomic<const link_map*> last_seen{nullptr};
 std::atomic<const Driver*> loaded_driver{nullptr};
 std::atomic<bool> other_vendors_runtime{false};
 
@@ -82,19 +83,25 @@ void look_again() {
   for (const char* name : {"libamdhip64.so.5", "libamdhip64.so.6", "libamdhip64.so.7",
                            "libamdhip64.so", "libze_loader.so.1"})
     if (is_loaded(name)) other_vendors_runtime = true;
-  detail::any_gpu = loaded_driver.load() != nullptr || other_vendors_runtime.load();
   // One that cannot be kept might go, and its memory with it: then we look at every call.
-  detail::last_seen.store(keep != nullptr ? last : nullptr, std::memory_order_release);
+  const bool any_gpu = loaded_driver.load() != nullptr || other_vendors_runtime.load();
+  detail::last_without_gpu.store(keep == nullptr || any_gpu ? &with_one_behind : last,
+                                 std::memory_order_release);
+  last_seen.store(keep != nullptr ? last : nullptr, std::memory_order_release);
   if (kept != nullptr) dlclose(kept);
   kept = keep;
 }
 
 void look_if_changed() {
-  const link_map* const last = detail::last_seen.load(std::memory_order_acquire);
+  const link_map* const last = last_seen.load(std::memory_order_acquire);
   if (last == nullptr || __atomic_load_n(&last->l_next, __ATOMIC_RELAXED) != nullptr) look_again();
 }
 
 }  // namespace
+
+namespace detail {
+constinit std::atomic<const link_map*> last_without_gpu{&with_one_behind};
+}  // namespace detail
 
 const Driver* driver() {
   look_if_changed();

@@ -51,17 +51,15 @@ struct Driver {
 
 namespace detail {
 /// The objects of a process are a list that grows at its end, so one look at the last element seen
-/// says whether there are new ones. That element is kept loaded.
-extern constinit std::atomic<const link_map*> last_seen;
-/// CUDA's driver, or another vendor's runtime, is among those seen.
-extern constinit std::atomic<bool> any_gpu;
+/// says whether there are new ones. That element is kept loaded. Where a GPU's runtime is among
+/// those seen, and before the first look, an element that has one behind it for ever.
+extern constinit std::atomic<const link_map*> last_without_gpu;
 }  // namespace detail
 
-/// Whether a GPU's memory may be in this process: false costs three loads.
+/// Whether a GPU's memory may be in this process: false costs two loads.
 inline bool may_be_loaded() {
-  const link_map* const last = detail::last_seen.load(std::memory_order_acquire);
-  return last == nullptr || __atomic_load_n(&last->l_next, __ATOMIC_RELAXED) != nullptr ||
-         detail::any_gpu.load(std::memory_order_relaxed);
+  const link_map* const last = detail::last_without_gpu.load(std::memory_order_acquire);
+  return __atomic_load_n(&last->l_next, __ATOMIC_RELAXED) != nullptr;
 }
 
 /// Null where the program has not loaded it, or one without all of the calls.

@@ -15,36 +15,22 @@ struct Point {
   template <Function kBase>
   static int send(const void* buffer, N count, Handle type, int peer, int tag, Handle comm) {
     constexpr Function kFunction = form<N>(kBase);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kSend, bytes)) [[unlikely]]
-      return send_packed<kFunction>(info, buffer, count, type, peer, tag, comm);
-    note_passed(kFunction, info, bytes);
-    return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
+    if (passes_at_once(type, Call::kSend, count, peer)) [[likely]]
+      return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
+    return send_packed<kFunction>(buffer, count, type, peer, tag, comm);
   }
 
   static int receive(void* buffer, N count, Handle type, int peer, int tag, Handle comm,
                      void* status) {
     constexpr Function kFunction = form<N>(Function::kRecv);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
-      return receive_packed<kFunction>(info, buffer, count, type, status, peer, tag, comm);
-    note_passed(kFunction, info, bytes);
-    const int result = next<kName>(kFunction, buffer, count, type, peer, tag, comm, status);
-    if (orphans::number.load(std::memory_order_relaxed) != 0) [[unlikely]]
-      Completion<A, kName>::visit_orphans();
-    return result;
+    if (passes_at_once(type, Call::kReceive, count, peer) &&
+        orphans::number.load(std::memory_order_relaxed) == 0) [[likely]]
+      return next<kName>(kFunction, buffer, count, type, peer, tag, comm, status);
+    return receive_packed<kFunction>(buffer, count, type, status, peer, tag, comm);
   }
 
   static int receive_matched(void* buffer, N count, Handle type, Handle* message, void* status) {
-    constexpr Function kFunction = form<N>(Function::kMrecv);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
-      return receive_packed<kFunction>(info, buffer, count, type, status, message);
-    note_passed(kFunction, info, bytes);
-    return next<kName>(kFunction, buffer, count, type, message, status);
+    return receive_packed<form<N>(Function::kMrecv)>(buffer, count, type, status, message);
   }
 
   static int send_receive(const void* out, N out_count, Handle out_type, int to, int out_tag,
@@ -53,8 +39,8 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
     const TypeInfo& out_info = Types<A>::find(out_type);
     const TypeInfo& in_info = Types<A>::find(in_type);
-    if ((to != A::kProcNull && may_pack(out_info, Call::kSend, bytes_of(out_count, out_info))) ||
-        (from != A::kProcNull && may_pack(in_info, Call::kReceive, bytes_of(in_count, in_info))))
+    if ((!no_peer(to) && may_pack(out_info, Call::kSend, bytes_of(out_count, out_info))) ||
+        (!no_peer(from) && may_pack(in_info, Call::kReceive, bytes_of(in_count, in_info))))
         [[unlikely]]
       return send_receive_packed(out_info, in_info, out, out_count, out_type, to, out_tag, in,
                                  in_count, in_type, from, in_tag, comm, status);
@@ -80,35 +66,23 @@ struct Point {
   static int start_send(const void* buffer, N count, Handle type, int peer, int tag, Handle comm,
                         Handle* request) {
     constexpr Function kFunction = form<N>(kBase);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kSend, bytes)) [[unlikely]]
-      return request_packed<kFunction, false>(info, buffer, count, type, request, peer, tag, comm);
-    note_passed(kFunction, info, bytes);
-    return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
+    if (passes_at_once(type, Call::kSend, count, peer)) [[likely]]
+      return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
+    return request_packed<kFunction, false>(buffer, count, type, request, peer, tag, comm);
   }
 
   template <Function kBase>
   static int start_receive(void* buffer, N count, Handle type, int peer, int tag, Handle comm,
                            Handle* request) {
     constexpr Function kFunction = form<N>(kBase);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
-      return request_packed<kFunction, true>(info, buffer, count, type, request, peer, tag, comm);
-    note_passed(kFunction, info, bytes);
-    return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
+    if (passes_at_once(type, Call::kReceive, count, peer)) [[likely]]
+      return next<kName>(kFunction, buffer, count, type, peer, tag, comm, request);
+    return request_packed<kFunction, true>(buffer, count, type, request, peer, tag, comm);
   }
 
   static int start_receive_matched(void* buffer, N count, Handle type, Handle* message,
                                    Handle* request) {
-    constexpr Function kFunction = form<N>(Function::kImrecv);
-    const TypeInfo& info = Types<A>::find(type);
-    const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
-      return request_packed<kFunction, true>(info, buffer, count, type, request, message);
-    note_passed(kFunction, info, bytes);
-    return next<kName>(kFunction, buffer, count, type, message, request);
+    return request_packed<form<N>(Function::kImrecv), true>(buffer, count, type, request, message);
   }
 
  private:
@@ -116,8 +90,18 @@ struct Point {
     return function >= Function::kSend_init && function <= Function::kRecv_init_c;
   }
 
+  /// Whether a call is passed on for certain and not counted. Calls nothing, so what is left of the
+  /// handler is a jump.
+  static bool passes_at_once(Handle type, Call call, N count, int peer) {
+    if (report::on) [[unlikely]]
+      return false;
+    const TypeInfo* const info = Types<A>::find_cached(type);
+    return (info != nullptr && info->window(call).misses(bytes_of(count, *info)) &&
+            !device::possible()) ||
+           no_peer(peer);
+  }
   static bool no_peer(int peer) { return peer == A::kProcNull; }
-  static bool no_peer(int peer, int, Handle) { return peer == A::kProcNull; }
+  static bool no_peer(int peer, int, Handle) { return no_peer(peer); }
   static bool no_peer(Handle*) { return false; }
 
   static N packed_count(N count, const TypeInfo& info) {
@@ -138,12 +122,15 @@ struct Point {
     return route;
   }
 
+  // Whatever does not pass at once.
+
   template <Function kFunction>
-  static int send_packed(const TypeInfo& info, const void* buffer, N count, Handle type, int peer,
-                         int tag, Handle comm) {
+  [[gnu::noinline]] static int send_packed(const void* buffer, N count, Handle type, int peer,
+                                           int tag, Handle comm) {
+    const TypeInfo& info = Types<A>::find(type);
     Packed packed;
-    Route route;
-    if (!no_peer(peer)) route = prepare(kFunction, Call::kSend, info, buffer, count, packed);
+    const Route route =
+        prepare(kFunction, Call::kSend, info, buffer, no_peer(peer) ? 0 : count, packed);
     if (!packed) return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
     const Hold hold(&info);
     const Inside inside;
@@ -155,12 +142,15 @@ struct Point {
 
   /// `from`: peer, tag, communicator; or the message.
   template <Function kFunction, class... From>
-  static int receive_packed(const TypeInfo& info, void* buffer, N count, Handle type, void* status,
-                            From... from) {
+  [[gnu::noinline]] static int receive_packed(void* buffer, N count, Handle type, void* status,
+                                              From... from) {
+    const TypeInfo& info = Types<A>::find(type);
     Packed packed;
-    Route route;
-    if (!no_peer(from...)) route = prepare(kFunction, Call::kReceive, info, buffer, count, packed);
-    if (!packed) return next<kName>(kFunction, buffer, count, type, from..., status);
+    const Route route =
+        prepare(kFunction, Call::kReceive, info, buffer, no_peer(from...) ? 0 : count, packed);
+    if (!packed)
+      return Completion<A, kName>::visited(
+          next<kName>(kFunction, buffer, count, type, from..., status));
     const Hold hold(&info);
     StatusRoom room;
     void* const seen = ignored<A>(status) ? &room : status;
@@ -174,8 +164,7 @@ struct Point {
         !packed.unpack(info, route.place, received_bytes<A>(seen), count, buffer))
       result = device_failed<A>();
     note_accelerated(kFunction, info, packed_count(count, info), route.way);
-    if (orphans::number.load(std::memory_order_relaxed) != 0) Completion<A, kName>::visit_orphans();
-    return result;
+    return Completion<A, kName>::visited(result);
   }
 
   static int send_receive_packed(const TypeInfo& out_info, const TypeInfo& in_info, const void* out,
@@ -185,9 +174,9 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
     Packed out_packed, in_packed;
     Route out_route, in_route;
-    if (to != A::kProcNull)
+    if (!no_peer(to))
       out_route = prepare(kFunction, Call::kSend, out_info, out, out_count, out_packed);
-    if (from != A::kProcNull)
+    if (!no_peer(from))
       in_route = prepare(kFunction, Call::kReceive, in_info, in, in_count, in_packed);
     const Hold hold_out(&out_info), hold_in(&in_info);
     StatusRoom room;
@@ -243,11 +232,11 @@ struct Point {
   }
 
   template <Function kFunction, bool kReceives, class Buffer, class... Peer>
-  static int request_packed(const TypeInfo& info, Buffer* buffer, N count, Handle type,
-                            Handle* request, Peer... peer) {
+  [[gnu::noinline]] static int request_packed(Buffer* buffer, N count, Handle type, Handle* request,
+                                              Peer... peer) {
     constexpr Call kCall = kReceives ? Call::kReceive : Call::kSend;
-    Route route;
-    if (!no_peer(peer...)) route = route_of(kCall, info, buffer, bytes_of(count, info));
+    const TypeInfo& info = Types<A>::find(type);
+    const Route route = route_of(kCall, info, buffer, no_peer(peer...) ? 0 : bytes_of(count, info));
     Pending* const pending =
         route.packs ? make_pending(kFunction, route, info, buffer, count, kReceives) : nullptr;
     if (pending == nullptr) {

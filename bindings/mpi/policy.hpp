@@ -30,6 +30,8 @@ class Window {
   bool contains(std::uint64_t bytes) const {
     return bytes >= hull_.first && bytes <= hull_.last && (ranges_.size() < 2 || in_one(bytes));
   }
+  /// For certain: contains() may say no, too, where this does.
+  bool misses(std::uint64_t bytes) const { return bytes < hull_.first || bytes > hull_.last; }
   void add(Range range);
   bool empty() const { return hull_.first > hull_.last; }
 

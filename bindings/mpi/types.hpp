@@ -48,21 +48,26 @@ class Types {
   /// Never null; what is no type that we understand has no layout and no windows. Valid until the
   /// type ends.
   static const TypeInfo& find(Handle handle) {
+    const TypeInfo* const cached = find_cached(handle);
+    if (cached != nullptr) [[likely]]
+      return *cached;
+    return find_slowly(handle, type_epoch.load(std::memory_order_relaxed));
+  }
+  /// The same, or null where more than a look at the thread's cache is needed.
+  static const TypeInfo* find_cached(Handle handle) {
     const std::uintptr_t key = key_of(handle);
     const CachedType& cached = cached_types[cache_place(key)];
-    const std::uint64_t epoch = type_epoch.load(std::memory_order_relaxed);
-    if (cached.key == key && (cached.epoch == epoch || cached.epoch == kForever)) [[likely]]
-      return *cached.type;
-    return find_slowly(handle, epoch);
+    if (cached.key == key && (cached.epoch == type_epoch.load(std::memory_order_relaxed) ||
+                              cached.epoch == kForever)) [[likely]]
+      return cached.type;
+    return nullptr;
   }
 
   /// What is known of a handle, without asking the library of it: arguments that do not count at
   /// this rank may be anything.
   static bool known_to_pass(Handle handle, policy::Call call) {
-    const std::uintptr_t key = key_of(handle);
-    const CachedType& cached = cached_types[cache_place(key)];
-    return cached.key == key && cached.type != nullptr && cached.type->window(call).empty() &&
-           (cached.epoch == type_epoch.load(std::memory_order_relaxed) || cached.epoch == kForever);
+    const TypeInfo* const cached = find_cached(handle);
+    return cached != nullptr && cached->window(call).empty();
   }
 
   /// A contiguous datatype of this many bytes, made once and kept; datatype_null() where that

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 namespace mpi_test {
@@ -459,7 +458,7 @@ bool Model::overlaps(std::int64_t count) const {
 void Model::pack(const std::byte* user, std::int64_t count, std::byte* packed) const {
   for (std::int64_t k = 0; k < count; ++k) {
     for (const MapBlock& block : blocks) {
-      std::memcpy(packed, user + k * extent + block.offset, static_cast<std::size_t>(block.bytes));
+      std::copy_n(user + k * extent + block.offset, block.bytes, packed);
       packed += block.bytes;
     }
   }
@@ -470,7 +469,7 @@ void Model::unpack(const std::byte* packed, std::int64_t count, std::byte* user,
   for (std::int64_t k = 0; k < count; ++k) {
     for (const MapBlock& block : blocks) {
       const std::int64_t here = std::min(block.bytes, bytes);
-      std::memcpy(user + k * extent + block.offset, packed, static_cast<std::size_t>(here));
+      std::copy_n(packed, here, user + k * extent + block.offset);
       packed += here;
       bytes -= here;
     }

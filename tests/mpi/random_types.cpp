@@ -3,7 +3,7 @@
 // [TREES]]
 #include <mpi.h>
 
-#include <cstring>
+#include <algorithm>
 
 #include "check.hpp"
 #include "library.hpp"
@@ -49,7 +49,7 @@ void check_pack(const Model& model, int count, const Elements& from) {
   const int way = GpuCopy::wanted() ? 1 + bytes % 3 : 0;
   const Packed ours = pack_with(MPI_Pack, model, count, from, bytes, way);
   Bytes all = guarded(expected.size());
-  std::memcpy(all.data() + kGuardBytes, expected.data(), expected.size());
+  std::copy(expected.begin(), expected.end(), all.data() + kGuardBytes);
   check(ours.code == MPI_SUCCESS && ours.position == bytes + static_cast<int>(kGuardBytes),
         "packing %d of %s: class %d, position %d of %d", count, model.text.c_str(), ours.code,
         ours.position, bytes);

@@ -30,6 +30,10 @@ SLUICE_FN void all_gather_pairwise(const Group& group, Fabric& fabric, const Mat
       [&](std::int32_t from, std::uint64_t k) {
         const Range in = a.blocks[from].slice(k, slice_bytes);
         fabric.receive_copy(group, from, a.output + in.offset, in.bytes);
+      },
+      [&](std::int32_t from, std::uint64_t k) {
+        const Range in = a.blocks[from].slice(k, slice_bytes);
+        fabric.expect(group, from, a.output + in.offset, in.bytes);
       });
   copy(group, a.output + mine.offset, a.input, mine.bytes);
 }

@@ -42,6 +42,10 @@ SLUICE_FN void all_gather_ring(const Group& group, Fabric& fabric, const Math&,
         const Range in = slice(-step - 1, k);
         const bool last = step == p - 2;  // else it is sent on from there
         fabric.receive_copy(group, left, a.output + in.offset, in.bytes, streaming && last);
+      },
+      [&](std::uint64_t k, std::int32_t step) {
+        const Range in = slice(-step - 1, k);
+        fabric.expect(group, left, a.output + in.offset, in.bytes);
       });
 }
 

@@ -38,6 +38,10 @@ SLUICE_FN void all_to_all_pairwise(const Group& group, Fabric& fabric, const Mat
         }
         const Range in = a.blocks[from].slice(k, slice_bytes);
         fabric.receive_copy(group, from, a.output + in.offset, in.bytes, streaming);
+      },
+      [&](std::int32_t from, std::uint64_t k) {
+        const Range in = a.blocks[from].slice(k, slice_bytes);
+        fabric.expect(group, from, a.output + in.offset, in.bytes);
       });
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/port.hpp"
 #include "channel/copy.hpp"
+#include "channel/expected_fragments.hpp"
 #include "channel/rank_view.hpp"
 #include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
@@ -81,11 +82,30 @@ class Links : public RankView {
       if (wait_for_word(&slot->tag, peer(from).received + 1, from) > peer(from).received &&
           (slot->kind != signature_ || slot->bytes != message_bytes))
         record_mismatch(from, signature_, slot->kind);
+#if defined(SLUICE_HOST)
+      ExpectedFragments* const expected = peer(from).expected;
+      if (expected != nullptr && !failed() && !expected->settle(peer(from).received))
+        record_mismatch(from, signature_, slot->kind);
+#endif
     }
     group.sync();
     // Before the barrier the first thread may still be counting the fragment before this one.
     if (group.rank() != 0) slot = &link_slot(rank(), from, peer(from).received);
     return payload(from, *slot, message_bytes);
+  }
+
+  /// Says that the next message from `from` that was not expected yet will be received by
+  /// receive_copy() into `destination`: what comes from now on may come there at once. From the
+  /// first that an operation expects of a rank it must expect all, and receive them in that order;
+  /// until then it neither reads `destination` nor writes there.
+  template <ThreadGroup Group>
+  SLUICE_FN void expect(const Group& group, std::int32_t from, std::byte* destination,
+                        std::uint64_t bytes) {
+#if defined(SLUICE_HOST)
+    const FabricPeer& link = peer(from);
+    if (group.rank() == 0 && link.expected != nullptr && !failed())
+      link.expected->expect(link.received, destination, bytes, signature_);
+#endif
   }
 
   /// receive() into `destination`.
@@ -142,6 +162,10 @@ class Links : public RankView {
                                      std::uint64_t message_bytes) const {
     if (message_bytes <= LinkSlot::kShortBytes) return slot.short_data;
     const FabricPeer& link = peer(from);
+#if defined(SLUICE_HOST)
+    if (link.expected != nullptr)
+      if (const std::byte* const placed = link.expected->placed(link.received)) return placed;
+#endif
     // Whatever a peer says, its data is sought in the rooms that are its own.
     return link_room(rank(), from, link.across ? slot.place : link.received);
   }

@@ -14,6 +14,8 @@
 
 namespace sluice {
 
+class ExpectedFragments;
+
 /// How this rank gets at a peer's private memory.
 enum class Reach : std::uint8_t {
   kNone,    // not at all
@@ -35,7 +37,8 @@ struct FabricPeer {
   std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
   std::uint64_t address[2] = {};  // and in its own address space
   Reach reach = Reach::kNone;
-  LinkRooms rooms;  // of the link to a peer across a port
+  LinkRooms rooms;                        // of the link to a peer across a port
+  ExpectedFragments* expected = nullptr;  // on the link from it, where they can be taken in so
 };
 
 /// Copies between this process and a peer's private memory (cross-memory attach). Host only.

@@ -41,6 +41,9 @@ class Team {
                       std::uint64_t bytes) {
     fabric_.send(group, members_[to], source, bytes);
   }
+  /// Nothing: the parts of a hierarchical schedule receive into what other parts use.
+  template <ThreadGroup Group>
+  SLUICE_FN void expect(const Group&, std::int32_t, std::byte*, std::uint64_t) {}
   template <ThreadGroup Group, class Consume>
   SLUICE_FN void receive(const Group& group, std::int32_t from, std::uint64_t bytes,
                          Consume consume) {

@@ -130,6 +130,7 @@ bool Communicator::Impl::may_touch(int peer) const {
 
 void Communicator::Impl::leave_operation(std::span<const LinkTransfer> transfers) {
   leave(kOut);
+  if (remote_peers_ != nullptr) remote_peers_->expect_nothing();
   std::atomic_ref<std::uint64_t>(header(rank()).lanes[kExchanging].value)
       .fetch_add(0);  // a full barrier
   const auto waiting_for = [&](int peer) {

@@ -68,6 +68,7 @@ Result<std::unique_ptr<RemotePeers>> RemotePeers::start(const Bootstrap::Key& ke
 }
 
 Result<transport::Blob> RemotePeers::publish(Window segment) {
+  segment_ = segment;
   tcp_.adopt(segment);
   return tcp_.publish(segment);
 }
@@ -137,6 +138,21 @@ void RemotePeers::fetch_sometimes(int peer) noexcept {
   const auto found = peers_.find(peer);
   if (found == peers_.end()) return;
   if (std::chrono::steady_clock::now() - found->second.fetched >= kFetchEvery) fetch(peer);
+}
+
+ExpectedFragments* RemotePeers::expect_from(int peer, const SegmentLayout& layout) {
+  auto& expected = expected_[peer];
+  expected = std::make_unique<ExpectedFragments>(segment_.base, layout, peer);
+  const auto place = [](void* self, std::byte* at, std::uint64_t bytes) {
+    return static_cast<ExpectedFragments*>(self)->place(at, bytes);
+  };
+  const auto come = [](void* self) { static_cast<ExpectedFragments*>(self)->come(); };
+  transport::Tcp::place_by(peers_.at(peer).remote, {place, come, expected.get()});
+  return expected.get();
+}
+
+void RemotePeers::expect_nothing() noexcept {
+  for (const auto& [number, peer] : peers_) transport::Tcp::place_by(peer.remote, {});
 }
 
 RemoteSegments RemotePeers::segments(WaitState& waits) {

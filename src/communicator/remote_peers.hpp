@@ -14,6 +14,7 @@
 #include "base/deadline.hpp"
 #include "bootstrap/address.hpp"
 #include "bootstrap/bootstrap.hpp"
+#include "channel/expected_fragments.hpp"
 #include "channel/memory_channel.hpp"
 #include "channel/rank_view.hpp"
 #include "channel/segment.hpp"
@@ -56,6 +57,11 @@ class RemotePeers {
   /// fetch(), unless the last one was just now.
   void fetch_sometimes(int peer) noexcept;
 
+  /// What the rank expects on its link from `peer`, and has put into its place: for FabricPeer.
+  ExpectedFragments* expect_from(int peer, const SegmentLayout& layout);
+  /// After a failure: from the return on, nothing that comes is written to what was expected.
+  void expect_nothing() noexcept;
+
   /// The functions for FabricParts; `waits` records what goes wrong. This object must stay where it
   /// is.
   RemoteSegments segments(WaitState& waits);
@@ -83,6 +89,8 @@ class RemotePeers {
   static void write(void* self, std::int32_t peer, std::span<const SegmentPut> puts,
                     std::span<const SegmentSignal> signals);
 
+  Window segment_;
+  std::map<int, std::unique_ptr<ExpectedFragments>> expected_;  // until the transport has ended
   transport::Tcp tcp_;
   std::map<int, Peer> peers_;
   WaitState* waits_ = nullptr;

@@ -63,6 +63,7 @@ Status Setup::open_remote_segments(const std::vector<transport::Blob>& blobs, in
     SLUICE_TRY(impl_.remote_peers_->open(r, blobs[static_cast<std::size_t>(r)], layout().bytes(),
                                          deadline_));
     peer.segment = impl_.remote_peers_->header(r);
+    peer.expected = impl_.remote_peers_->expect_from(r, layout());
   }
   return {};
 }

@@ -37,13 +37,15 @@ class SendAhead : public testing::TestWithParam<Case> {
           EXPECT_EQ(received.back(), sent[received.size() - 1]);
           most_under_way =
               std::max<std::uint64_t>(most_under_way, sent.size() + 1 - received.size());
-        });
+          EXPECT_GE(expected.size(), received.size());
+        },
+        [&](std::uint64_t slice, std::int32_t step) { expected.emplace_back(slice, step); });
   }
   bool received_before(const Item& item) const {
     return std::find(received.begin(), received.end(), item) != received.end();
   }
 
-  std::vector<Item> sent, received;
+  std::vector<Item> sent, received, expected;
   std::uint64_t most_under_way = 0;
 };
 
@@ -51,6 +53,7 @@ TEST_P(SendAhead, every_step_of_every_slice_has_one_turn_and_never_too_many_are_
   run();
   const auto [slices, steps, under_way] = GetParam();
   EXPECT_EQ(sent, received);
+  EXPECT_EQ(expected, received);
   EXPECT_LE(most_under_way, under_way);
   std::map<Item, int> turns;
   for (const Item& item : sent) ++turns[item];

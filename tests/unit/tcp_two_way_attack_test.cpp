@@ -2,6 +2,8 @@
 // say.
 #include <poll.h>
 
+#include <atomic>
+
 #include "tcp_test_support.hpp"
 #include "transports/tcp/blob.hpp"
 
@@ -143,6 +145,69 @@ TEST_F(TcpTwoWayAttack, a_peer_that_leaves_can_still_be_put_to) {
   EXPECT_FALSE(is_closed_within(socket, milliseconds(20)));
   say(socket, {FrameType::kSignal, 4, 1, 0, 1});
   EXPECT_TRUE(is_closed_within(socket, seconds(2))) << "nothing comes after a goodbye";
+}
+
+/// Where the owner of some memory has puts go instead.
+struct Elsewhere {
+  Bytes memory = Bytes(kBytes, std::byte{0});
+  std::atomic<int> asked = 0, come = 0;
+  std::byte* all(std::byte*, std::uint64_t) {
+    ++asked;
+    return memory.data();
+  }
+  Placement placement() {
+    return {[](void* self, std::byte* place, std::uint64_t bytes) {
+              return static_cast<Elsewhere*>(self)->all(place, bytes);
+            },
+            [](void* self) { ++static_cast<Elsewhere*>(self)->come; }, this};
+  }
+};
+
+TEST_F(TcpTwoWayAttack, what_is_put_goes_where_its_owner_says) {
+  const Fd socket = offering(kHostile);
+  const Tcp::Remote remote = open_over(socket);
+  Elsewhere elsewhere;
+  Tcp::place_by(remote, elsewhere.placement());
+  const Bytes sent(kBytes, std::byte{7});
+  say(socket, {FrameType::kPut, 3, 1, 0, kBytes});
+  ASSERT_EQ(bootstrap::send_all(socket, sent, soon()), 0);
+  say(socket, {FrameType::kSignal, 4, 1, 8, 1});  // of no payload nobody is asked
+  EXPECT_TRUE(comes_true(seconds(5), [&] { return counter_at(shown_.window.base + 8) == 1; }));
+  EXPECT_EQ(elsewhere.asked, 1);
+  EXPECT_EQ(elsewhere.come, 1);
+  EXPECT_EQ(elsewhere.memory, sent);
+  EXPECT_EQ(counter_at(shown_.window.base), 0u);
+  // A put that breaks the rules is none to ask about.
+  say(socket, {FrameType::kPut, 5, 1, kBytes - 8, 9});
+  EXPECT_TRUE(is_closed_within(socket, seconds(2)));
+  EXPECT_EQ(elsewhere.asked, 1);
+}
+
+TEST_F(TcpTwoWayAttack, nothing_is_written_elsewhere_once_its_owner_has_taken_that_back) {
+  constexpr std::uint64_t kHalf = kBytes / 2;
+  const Fd socket = offering(kHostile);
+  const Tcp::Remote remote = open_over(socket);
+  const Bytes half(kHalf, std::byte{7});
+  {
+    Elsewhere elsewhere;
+    Tcp::place_by(remote, elsewhere.placement());
+    say(socket, {FrameType::kPut, 3, 1, 0, kBytes});
+    ASSERT_EQ(bootstrap::send_all(socket, half, soon()), 0);
+    EXPECT_TRUE(comes_true(seconds(5), [&] { return elsewhere.asked == 1; }));
+    Tcp::place_by(remote, {});
+    const Bytes left = elsewhere.memory;
+    ASSERT_EQ(bootstrap::send_all(socket, half, soon()), 0);  // the rest, which goes nowhere
+    say(socket, {FrameType::kSignal, 4, 1, 8, 1});
+    EXPECT_TRUE(comes_true(seconds(5), [&] { return counter_at(shown_.window.base + 8) == 1; }));
+    EXPECT_EQ(elsewhere.memory, left);
+    EXPECT_EQ(elsewhere.come, 0);
+  }
+  say(socket, {FrameType::kPut, 5, 1, 16, kHalf});
+  ASSERT_EQ(bootstrap::send_all(socket, half, soon()), 0);
+  say(socket, {FrameType::kSignal, 6, 1, 8, 1});
+  EXPECT_TRUE(comes_true(seconds(5), [&] { return counter_at(shown_.window.base + 8) == 2; }));
+  EXPECT_EQ(std::memcmp(shown_.window.base + 16, half.data(), kHalf), 0) << "the next one's place";
+  EXPECT_TRUE(me_.error().ok()) << last_error();
 }
 
 }  // namespace

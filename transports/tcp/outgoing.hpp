@@ -44,6 +44,10 @@ class Outgoing {
   virtual std::size_t connections() = 0;
   /// The connection over which the peer's own puts come, if it is the same; else null.
   virtual Watched* source() { return nullptr; }
+  /// Who says where the peer's puts go that come over this connection, from now on; {}: they go
+  /// where they say, and from the return on nothing is written elsewhere. Where puts come over
+  /// several connections nobody is asked.
+  virtual void place_by(Placement) {}
   /// Ends calls that wait for the peer, and all later ones: kAborted. Any thread, at any time.
   void give_up() noexcept;
   /// Says goodbye, if there is room for it in time; from here every call fails.

@@ -28,6 +28,15 @@ struct Signal {
   std::uint64_t n;
 };
 
+/// May say where the payload of a put goes instead: place() is told where it is about to come, and
+/// returns that or other memory of as many bytes; come() that it is all there, if it went
+/// elsewhere. They are called by whoever receives, one at a time for a connection.
+struct Placement {
+  std::byte* (*place)(void* context, std::byte* place, std::uint64_t bytes) = nullptr;
+  void (*come)(void* context) = nullptr;
+  void* context = nullptr;
+};
+
 /// The frames of one call in their order: those of each put, then the signals.
 class PutFrames {
  public:

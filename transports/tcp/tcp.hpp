@@ -102,6 +102,13 @@ class Tcp {
   }
   static Status flush(const Remote& remote) noexcept { return end(remote).flush(remote.region); }
 
+  /// Lets `placement` say where the peer's puts go, as far as they come over one connection only;
+  /// {}: no more, and nothing is written elsewhere from the return on. Any thread; until close() or
+  /// then what it points to must stay.
+  static void place_by(const Remote& remote, tcp::Placement placement) {
+    end(remote).place_by(placement);
+  }
+
   /// Ends the calls that wait for this peer, and all later ones: kAborted. Any thread.
   static void give_up(const Remote& remote) noexcept { end(remote).give_up(); }
 

@@ -151,6 +151,7 @@ bool TwoWayConnection::receive_once(const Lock& lock, bool& more) {
 }
 
 std::string TwoWayConnection::begin(const FrameHeader& header, std::byte*& place) {
+  placed_ = false;
   takes_answer_ = is_answer(header.type);
   if (takes_answer_ && mute_) {
     place = nowhere();
@@ -162,11 +163,24 @@ std::string TwoWayConnection::begin(const FrameHeader& header, std::byte*& place
     return fmt::format("a frame of type \"{}\", which only sends who has connected",
                        name(header.type));
   arrives_ = true;
-  return role_.sink().begin(header, place);
+  std::string complaint = role_.sink().begin(header, place);
+  if (placement_.place == nullptr || header.type != FrameType::kPut || !complaint.empty())
+    return complaint;
+  std::byte* const named = place;
+  place = placement_.place(placement_.context, named, header.amount);
+  placed_ = place != named;
+  return {};
+}
+
+void TwoWayConnection::place_by(Placement placement) {
+  const Lock lock(mutex_);
+  placement_ = placement;
+  if (std::exchange(placed_, false)) reader_.divert(nowhere());
 }
 
 void TwoWayConnection::end(const FrameHeader& header) {
   if (std::exchange(takes_answer_, false)) return mute_ ? void() : request_.end(header);
+  if (std::exchange(placed_, false)) placement_.come(placement_.context);
   if (header.type == FrameType::kOffer) offers_.note(header.offset, weak_from_this());
   role_.sink().end(header);
   if (header.type == FrameType::kOpen) opened_by_peer_.store(true, std::memory_order_relaxed);

@@ -76,6 +76,7 @@ class TwoWayConnection final : public Outgoing,
   Watched* source() override {
     return opened_by_peer_.load(std::memory_order_relaxed) ? this : nullptr;
   }
+  void place_by(Placement placement) override;
   const bootstrap::Fd& descriptor() const override { return wire_.socket; }
   bool ready() override;
   /// Not while a caller has the turn, who looks what is owed when giving it back.
@@ -132,6 +133,8 @@ class TwoWayConnection final : public Outgoing,
   bool closing_ = false;            // with the transport
   bool takes_answer_ = false;       // its payload is under way
   std::vector<std::byte> nowhere_;  // for answers that nobody waits for any more
+  Placement placement_;             // of what the peer puts
+  bool placed_ = false;             // the frame under way goes where that said
   bool arrives_ = false;            // an opener's frame has begun, and is not over or not noted
 
   // Something to the peer as its owner: role_ or answers_. Sequentially consistent: see Turn.

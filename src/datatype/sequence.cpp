@@ -212,8 +212,9 @@ Lengths survey(const Entries& entries, Checked& math) {
   return lengths;
 }
 
-/// Whether blocks of one length, of which some touch the one before, stay as many as they are: moving
-/// short ones of one length is quicker than joining them to fewer of lengths that nobody can guess.
+/// Whether blocks of one length, of which some touch the one before, stay as many as they are:
+/// moving short ones of one length is quicker than joining them to fewer of lengths that nobody can
+/// guess.
 bool stays_in_blocks(std::size_t blocks, std::size_t touching, std::int64_t bytes) {
   constexpr std::int64_t kShortBytes = 16;  // moved by one load and one store
   return bytes <= kShortBytes ? touching <= blocks / 4 * 3 : touching <= blocks / 16;

@@ -24,7 +24,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-    sluice_unpack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* packed, std::byte* user) {
+    sluice_unpack(const SLUICE_KERNEL_CONSTANT Plan plan, const std::byte* packed,
+                  std::byte* user) {
   move<false>(Grid(), plan, user, const_cast<std::byte*>(packed));
 }
 

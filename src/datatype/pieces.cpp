@@ -17,120 +17,69 @@ struct Layout::Pieces {
 
 namespace {
 
-/// The shapes of one element of `run` at `base`, behind those that are there; false if they become
-/// too many.
-class Flattening {
- public:
-  explicit Flattening(std::deque<Shape>& shapes, std::vector<Layout::Piece>& list)
-      : shapes_(shapes), list_(list) {}
+/// visit(place) for each step of the dimensions, in packed order; false as soon as that says no.
+template <class Visit>
+bool at_each_step(std::span<const Dimension> dimensions, std::int64_t base, const Visit& visit) {
+  if (dimensions.empty()) return visit(base);
+  for (std::int64_t i = 0; i < dimensions[0].count; ++i)
+    if (!at_each_step(dimensions.subspan(1), base + i * dimensions[0].stride, visit)) return false;
+  return true;
+}
 
-  bool add(const Run& run, std::int64_t base) {
-    const MovedShape& one = run.one();
-    if (run.form().empty()) return true;
-    if (run.form().content >= Content::kParts)
-      return add_steps(*one.store, run.form().content, one.dimensions, base + one.offset);
-    if (list_.size() == Layout::kMaxPieces) return false;
-    shapes_.push_back(one);
-    shapes_.back().offset += base;
-    list_.push_back({&shapes_.back(), one.per_element});
+template <class Leaf>
+bool at_each_leaf(const Run& run, std::int64_t base, const Leaf& leaf);
+
+/// Of the parts of a form's content.
+template <class Leaf>
+bool at_each_leaf_of_parts(const Form& form, std::int64_t base, const Leaf& leaf) {
+  const Store& store = *form.store;
+  if (form.content == Content::kParts)
+    return std::all_of(store.parts.begin(), store.parts.end(),
+                       [&](const auto& part) { return at_each_leaf(*part, base, leaf); });
+  const Run& part = *store.parts.front();
+  for (std::size_t i = 0; i < store.offsets.size(); ++i) {
+    const Dimension elements{store.counts.empty() ? 1 : store.counts[i], part.stride()};
+    if (!at_each_step({&elements, 1}, base + store.offsets[i],
+                      [&](std::int64_t at) { return at_each_leaf(part, at, leaf); }))
+      return false;
+  }
+  return true;
+}
+
+/// leaf(run, base) for each run of an element of `run` at `base` that is one shape, in packed
+/// order; false as soon as that says no.
+template <class Leaf>
+bool at_each_leaf(const Run& run, std::int64_t base, const Leaf& leaf) {
+  const Form& form = run.form();
+  if (form.empty()) return true;
+  if (form.content < Content::kParts) return leaf(run, base);
+  return at_each_step(form.dimensions.span(), base + form.offset,
+                      [&](std::int64_t at) { return at_each_leaf_of_parts(form, at, leaf); });
+}
+
+/// Adds a block, to the last one where it touches it; false if they become more than `most`.
+bool append(std::vector<Block>& blocks, std::size_t most, std::int64_t offset, std::int64_t bytes) {
+  if (bytes == 0) return true;
+  if (!blocks.empty() && blocks.back().offset + blocks.back().bytes == offset) {
+    blocks.back().bytes += bytes;
     return true;
   }
+  if (blocks.size() == most) return false;
+  blocks.push_back({offset, bytes});
+  return true;
+}
 
- private:
-  bool add_steps(const Store& store, Content content, std::span<const Dimension> dimensions,
-                 std::int64_t base) {
-    if (dimensions.empty()) return add_parts(store, content, base);
-    for (std::int64_t i = 0; i < dimensions[0].count; ++i)
-      if (!add_steps(store, content, dimensions.subspan(1), base + i * dimensions[0].stride))
-        return false;
-    return true;
-  }
-
-  bool add_parts(const Store& store, Content content, std::int64_t base) {
-    if (content == Content::kParts) {
-      for (const auto& part : store.parts)
-        if (!add(*part, base)) return false;
-      return true;
-    }
-    const Run& part = *store.parts.front();
-    for (std::size_t i = 0; i < store.offsets.size(); ++i) {
-      const std::int64_t count = store.counts.empty() ? 1 : store.counts[i];
-      for (std::int64_t k = 0; k < count; ++k)
-        if (!add(part, base + store.offsets[i] + k * part.stride())) return false;
-    }
-    return true;
-  }
-
-  std::deque<Shape>& shapes_;
-  std::vector<Layout::Piece>& list_;
-};
-
-/// The blocks of one element of `run` at `base`, behind those that are there; false if they become
-/// more than `most`.
-class BlockList {
- public:
-  BlockList(std::vector<Block>& blocks, std::size_t most) : blocks_(blocks), most_(most) {}
-
-  bool add(const Run& run, std::int64_t base) {
-    const Form& form = run.form();
-    if (form.empty()) return true;
-    return add_steps(form, form.dimensions.span(), base + form.offset);
-  }
-
- private:
-  bool add_steps(const Form& form, std::span<const Dimension> dimensions, std::int64_t base) {
-    if (dimensions.empty()) return add_content(form, base);
-    for (std::int64_t i = 0; i < dimensions[0].count; ++i)
-      if (!add_steps(form, dimensions.subspan(1), base + i * dimensions[0].stride)) return false;
-    return true;
-  }
-
-  bool add_content(const Form& form, std::int64_t base) {
-    const Store* const store = form.store.get();
-    switch (form.content) {
-      case Content::kEmpty: return true;
-      case Content::kBlock: return add_block(base, form.block_bytes);
-      case Content::kRecord:
-      case Content::kRagged:
-        return std::all_of(store->fields.begin(), store->fields.end(), [&](const Block& field) {
-          return add_block(base + field.offset, field.bytes);
-        });
-      case Content::kIndexed:
-        return std::all_of(store->offsets.begin(), store->offsets.end(), [&](std::int64_t offset) {
-          return add_block(base + offset, form.block_bytes);
-        });
-      case Content::kParts:
-        return std::all_of(store->parts.begin(), store->parts.end(),
-                           [&](const auto& part) { return add(*part, base); });
-      case Content::kPlaces: return add_places(*store, base);
-    }
-    return false;
-  }
-
-  bool add_places(const Store& store, std::int64_t base) {
-    const Run& part = *store.parts.front();
-    for (std::size_t i = 0; i < store.offsets.size(); ++i) {
-      const std::int64_t count = store.counts.empty() ? 1 : store.counts[i];
-      for (std::int64_t k = 0; k < count; ++k)
-        if (!add(part, base + store.offsets[i] + k * part.stride())) return false;
-    }
-    return true;
-  }
-
-  bool add_block(std::int64_t offset, std::int64_t bytes) {
-    if (bytes == 0) return true;
-    if (!blocks_.empty() && blocks_.back().offset + blocks_.back().bytes == offset) {
-      blocks_.back().bytes += bytes;
-      return true;
-    }
-    if (blocks_.size() == most_) return false;
-    blocks_.push_back({offset, bytes});
-    return true;
-  }
-
-  std::vector<Block>& blocks_;
-  std::size_t most_;
-};
+/// add(offset, bytes) for each block of a leaf at `base`.
+template <class Add>
+bool at_each_block(const Form& leaf, std::int64_t base, const Add& add) {
+  if (leaf.content == Content::kBlock) return add(base, leaf.block_bytes);
+  const Store& store = *leaf.store;
+  if (leaf.content == Content::kIndexed)
+    return std::all_of(store.offsets.begin(), store.offsets.end(),
+                       [&](std::int64_t offset) { return add(base + offset, leaf.block_bytes); });
+  return std::all_of(store.fields.begin(), store.fields.end(),
+                     [&](const Block& field) { return add(base + field.offset, field.bytes); });
+}
 
 /// A line put together of words and numbers.
 class Line {
@@ -211,7 +160,14 @@ std::span<const Layout::Piece> Layout::pieces() const {
   const Pieces* pieces = pieces_.load(std::memory_order_acquire);
   if (pieces == nullptr) {
     auto made = std::make_unique<Pieces>();
-    if (!Flattening(made->shapes, made->list).add(run_, 0)) made->list.clear();
+    const bool few = at_each_leaf(run_, 0, [&](const Run& leaf, std::int64_t base) {
+      if (made->list.size() == kMaxPieces) return false;
+      made->shapes.push_back(leaf.one());
+      made->shapes.back().offset += base;
+      made->list.push_back({&made->shapes.back(), leaf.one().per_element});
+      return true;
+    });
+    if (!few) made->list.clear();
     if (pieces_.compare_exchange_strong(pieces, made.get(), std::memory_order_acq_rel))
       pieces = made.release();
   }
@@ -225,7 +181,15 @@ Layout::Piece Layout::many() const {
 
 std::vector<Block> Layout::list_blocks(std::size_t most) const {
   std::vector<Block> blocks;
-  if (!BlockList(blocks, most).add(run_, 0)) blocks.clear();
+  const auto add = [&](std::int64_t offset, std::int64_t bytes) {
+    return append(blocks, most, offset, bytes);
+  };
+  const bool few = at_each_leaf(run_, 0, [&](const Run& leaf, std::int64_t base) {
+    const Form& form = leaf.form();
+    return at_each_step(form.dimensions.span(), base + form.offset,
+                        [&](std::int64_t at) { return at_each_block(form, at, add); });
+  });
+  if (!few) blocks.clear();
   return blocks;
 }
 

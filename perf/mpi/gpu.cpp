@@ -8,7 +8,6 @@
 #include <mpi.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +16,12 @@
 #include <string_view>
 #include <vector>
 
+#include "base/median.hpp"
+#include "clock.hpp"
+
 namespace {
+
+using mpi_perf::now_us;
 
 constexpr int kSkipped = 77;
 std::int64_t packed_bytes = 4 << 20;
@@ -115,17 +119,6 @@ class Memory {
   Pointer at_;
 };
 
-double now_us() {
-  return std::chrono::duration<double, std::micro>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 struct Method {
   const char* name;
   std::function<void()> run;
@@ -151,7 +144,7 @@ void measure(const std::string& name, std::int64_t bytes, double touched_bytes,
   std::string line = text;
   for (std::size_t m = 0; m < methods.size(); ++m) {
     std::snprintf(text, sizeof text, "%s\"%s\": %.3f", m == 0 ? "" : ", ", methods[m].name,
-                  median(times[m]));
+                  sluice::median_of(times[m]));
     line += text;
   }
   line += "}}\n";

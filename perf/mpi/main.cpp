@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +18,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/median.hpp"
 #include "cases.hpp"
+#include "clock.hpp"
 
 namespace {
 
@@ -82,17 +83,6 @@ Calls own_calls() {
   return own;
 }
 
-double now_us() {
-  return std::chrono::duration<double, std::micro>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 struct Method {
   const char* name;
   std::function<void()> run;
@@ -123,7 +113,7 @@ std::vector<double> interleaved(const std::vector<Method>& methods, int samples)
   }
   std::vector<double> medians;
   for (const auto& of_one : times) {
-    medians.push_back(median(of_one));
+    medians.push_back(sluice::median_of(of_one));
   }
   return medians;
 }
@@ -257,7 +247,7 @@ std::vector<double> interleaved_ranks(const std::vector<std::function<void()>>& 
   }
   std::vector<double> medians;
   for (const auto& of_one : times) {
-    medians.push_back(median(of_one));
+    medians.push_back(sluice::median_of(of_one));
   }
   return medians;
 }

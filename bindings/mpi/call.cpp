@@ -71,7 +71,7 @@ Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t 
   // What has no gaps is for a library that takes it to move.
   const bool moves = type.contiguous() ? way != policy::Way::kDevice : device::has_kernels();
   if (place.where == device::Where::kUnknown || policy::leaves_devices() || !moves)
-    return {.reason = Reason::kDevice};
+    return {.reason = Reason::kDevice, .place = place};
   return {.packs = true, .way = way, .place = place};
 }
 

@@ -67,7 +67,7 @@ const Driver* driver();
 /// Whether another vendor's runtime is loaded, which we cannot ask about pointers.
 bool other_vendor();
 
-/// "out of memory (2)"
+/// The driver's words.
 const char* text_of(Error error);
 
 }  // namespace sluice::mpi::cuda

@@ -32,6 +32,20 @@ Current::~Current() {
   if (pushed_) driver_.CtxPopCurrent(&popped);
 }
 
+namespace {
+
+/// Retained once for the process; null if the driver does not let us.
+cuda::Context primary_context(const cuda::Driver& driver, int device) {
+  static std::mutex mutex;
+  static auto* const retained = new std::map<int, cuda::Context>;
+  const std::lock_guard lock(mutex);
+  cuda::Context& context = (*retained)[device];
+  if (context == nullptr) driver.DevicePrimaryCtxRetain(&context, device);
+  return context;
+}
+
+}  // namespace
+
 Place place_of(const void* pointer) {
   const cuda::Driver* const driver = cuda::driver();
   if (cuda::other_vendor()) return {Where::kUnknown, nullptr};
@@ -48,16 +62,15 @@ Place place_of(const void* pointer) {
     return place;
   // Memory that was mapped, not allocated, belongs to a device and to no context.
   int ordinal = 0;
-  if (driver->PointerGetAttribute(&ordinal, cuda::kOrdinalOfPointer, address) != 0 ||
-      driver->DevicePrimaryCtxRetain(&place.context, ordinal) != 0)
-    return {Where::kUnknown, nullptr};
-  return place;
+  if (driver->PointerGetAttribute(&ordinal, cuda::kOrdinalOfPointer, address) == 0)
+    place.context = primary_context(*driver, ordinal);
+  return place.context != nullptr ? place : Place{Where::kUnknown, nullptr};
 }
 
 struct Memory {
   std::byte* base = nullptr;
   Kind kind = Kind::kPinned;
-  cuda::Context context = nullptr;  ///< kDevice
+  cuda::Context context = nullptr;  ///< in which it was allocated
   unsigned size = 0;                ///< the logarithm of the bytes
 };
 

@@ -1,6 +1,5 @@
 // Moving elements in device memory: by the kernels of src/datatype/gpu.
 #include <array>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,7 +49,7 @@ struct Launch {
   TablesThere tables;
 };
 
-/// What is kept for a context: it is used by one thread at a time but for the stream.
+/// What is kept for a context. Thread-safe; what several threads move at a time shares a stream.
 class Executor {
  public:
   /// Null if the driver does not let us; said on stderr.
@@ -82,7 +81,7 @@ class Executor {
   cuda::Function pack_ = nullptr, unpack_ = nullptr;
   unsigned most_blocks_ = 1;
   std::mutex mutex_;
-  std::map<const Layout*, LayoutThere> layouts_;
+  std::map<const Layout*, LayoutThere> layouts_;  // with the lock
 };
 
 Executor* Executor::of(const Place& place) {
@@ -153,11 +152,7 @@ bool Executor::prepare(const Current& current, const LayoutPtr& layout, std::int
                        std::vector<Launch>& launches) {
   const std::lock_guard lock(mutex_);
   auto found = layouts_.find(layout.get());
-  if (found != layouts_.end() && found->second.layout.expired()) {
-    forget_ended(current);
-    found = layouts_.end();
-  }
-  if (found == layouts_.end()) {
+  if (found == layouts_.end() || found->second.layout.expired()) {
     forget_ended(current);
     found = layouts_.emplace(layout.get(), LayoutThere{layout, Parts(*layout), {}}).first;
   }

@@ -23,9 +23,7 @@ struct Packing {
     if (info.window(Call::kPack).contains(bytes) && fits(bytes, out_size, position, comm))
         [[likely]] {
       info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
-      *position += static_cast<N>(bytes);
-      note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
-      return kSuccess;
+      return done(kFunction, info, bytes, position, policy::Way::kHost);
     }
     note_passed_unfit(kFunction, Call::kPack, info, bytes);
     return next<kName>(kFunction, in, count, type, out, out_size, position, comm);
@@ -44,9 +42,7 @@ struct Packing {
     if (info.window(Call::kUnpack).contains(bytes) && fits(bytes, in_size, position, comm))
         [[likely]] {
       info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
-      *position += static_cast<N>(bytes);
-      note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
-      return kSuccess;
+      return done(kFunction, info, bytes, position, policy::Way::kHost);
     }
     note_passed_unfit(kFunction, Call::kUnpack, info, bytes);
     return next<kName>(kFunction, in, in_size, position, out, count, type, comm);
@@ -73,11 +69,29 @@ struct Packing {
     return false;
   }
 
-  /// The way for a packed form that is not where kernels reach it.
-  static Route beside(const device::Place& one, const device::Place& other) {
-    return {.packs = true,
-            .way = policy::Way::kOneShot,
-            .place = one.where == device::Where::kDevice ? one : other};
+  static int done(Function function, const TypeInfo& info, std::uint64_t bytes, N* position,
+                  policy::Way way) {
+    *position += static_cast<N>(bytes);
+    note_accelerated(function, info, static_cast<std::int64_t>(bytes), way);
+    return kSuccess;
+  }
+
+  /// Between elements at `user` and a packed form at `packed`: `direct` where kernels reach both,
+  /// else `beside`, with pinned memory between them and the place whose context copies.
+  template <class Direct, class Beside>
+  static int move(Function function, const TypeInfo& info, const device::Place& user,
+                  const device::Place& packed, std::uint64_t bytes, N* position,
+                  const Direct& direct, const Beside& beside) {
+    const bool is_near = user.where == device::Where::kDevice && user.context == packed.context;
+    const Route route{.packs = true,
+                      .way = is_near ? policy::Way::kDevice : policy::Way::kOneShot,
+                      .place = user.where == device::Where::kDevice ? user : packed};
+    Packed pinned;
+    const bool moved = is_near ? direct()
+                               : pinned.acquire(route, static_cast<std::int64_t>(bytes), true) &&
+                                     beside(pinned, route.place);
+    if (!moved) return device_failed<A>();
+    return done(function, info, bytes, position, route.way);
   }
 
   static int pack_there(const TypeInfo& info, const device::Place& from, const device::Place& to,
@@ -87,21 +101,14 @@ struct Packing {
     const std::uint64_t bytes = bytes_of(count, info);
     if (!takes(kFunction, info, bytes, from, to, fits(bytes, out_size, position, comm)))
       return next<kName>(kFunction, in, count, type, out, out_size, position, comm);
-    const auto length = static_cast<std::int64_t>(bytes);
     std::byte* const packed = static_cast<std::byte*>(out) + *position;
-    bool packs;
-    if (from.where == device::Where::kDevice && from.context == to.context) {
-      packs = device::pack(from, info.layout, in, count, packed);
-    } else {
-      const Route route = beside(from, to);
-      Packed pinned;
-      packs = pinned.acquire(route, length, true) && pinned.pack(info, from, in, count) &&
-              device::copy(route.place, packed, pinned.get(), length);
-    }
-    if (!packs) return device_failed<A>();
-    *position += static_cast<N>(bytes);
-    note_accelerated(kFunction, info, length, policy::Way::kDevice);
-    return kSuccess;
+    return move(
+        kFunction, info, from, to, bytes, position,
+        [&] { return device::pack(from, info.layout, in, count, packed); },
+        [&](const Packed& pinned, const device::Place& place) {
+          return pinned.pack(info, from, in, count) &&
+                 device::copy(place, packed, pinned.get(), static_cast<std::int64_t>(bytes));
+        });
   }
 
   static int unpack_there(const TypeInfo& info, const device::Place& from, const device::Place& to,
@@ -113,20 +120,13 @@ struct Packing {
       return next<kName>(kFunction, in, in_size, position, out, count, type, comm);
     const auto length = static_cast<std::int64_t>(bytes);
     const std::byte* const packed = static_cast<const std::byte*>(in) + *position;
-    bool unpacks;
-    if (to.where == device::Where::kDevice && from.context == to.context) {
-      unpacks = device::unpack(to, info.layout, packed, length, count, out);
-    } else {
-      const Route route = beside(to, from);
-      Packed pinned;
-      unpacks = pinned.acquire(route, length, true) &&
-                device::copy(route.place, pinned.get(), packed, length) &&
-                pinned.unpack(info, to, length, count, out);
-    }
-    if (!unpacks) return device_failed<A>();
-    *position += static_cast<N>(bytes);
-    note_accelerated(kFunction, info, length, policy::Way::kDevice);
-    return kSuccess;
+    return move(
+        kFunction, info, to, from, bytes, position,
+        [&] { return device::unpack(to, info.layout, packed, length, count, out); },
+        [&](const Packed& pinned, const device::Place& place) {
+          return device::copy(place, pinned.get(), packed, length) &&
+                 pinned.unpack(info, to, length, count, out);
+        });
   }
 
   /// Else the library says what is wrong. A null communicator is wrong; another bad one we cannot

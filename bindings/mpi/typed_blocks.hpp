@@ -32,7 +32,7 @@ class TypedBlocks {
   /// All blocks are packed, or none: they have one address. Only if the table wants it of all that
   /// have gaps, or one is in a GPU's memory.
   bool prepare(Function function) {
-    find_places();
+    find_routes();
     std::uint64_t all_bytes = 0;
     const TypeInfo* one = nullptr;
     // Of what must be packed and what need not be the whole is.
@@ -43,8 +43,8 @@ class TypedBlocks {
       if (counts_[each] == 0) continue;
       const TypeInfo& info = *infos_[each];
       const std::uint64_t bytes = bytes_of(counts_[each], info);
-      const Route route = route_of(Call::kCollective, info, place(each), bytes);
-      if (info.layout == nullptr || bytes > INT_MAX || nested != 0 ||
+      const Route& route = routes_[each];
+      if (info.layout == nullptr || bytes > INT_MAX ||
           !(route.packs || must || info.contiguous() || route_.packs))
         return note_passed(function, info, bytes), false;
       if (!route.packs && !route_.packs && route.reason == Reason::kDevice)
@@ -82,7 +82,7 @@ class TypedBlocks {
   bool pack() const {
     if (!is_packed_) return true;
     for (std::size_t each = 0; each < infos_.size(); ++each)
-      if (counts_[each] != 0 && !packed_.pack(*infos_[each], places_[each], place(each),
+      if (counts_[each] != 0 && !packed_.pack(*infos_[each], routes_[each].place, place(each),
                                               counts_[each], displacements_[each]))
         return false;
     return true;
@@ -92,7 +92,7 @@ class TypedBlocks {
     if (!is_packed_) return true;
     for (std::size_t each = 0; each < infos_.size(); ++each)
       if (counts_[each] != 0 && !(each < silent.size() && silent[each]) &&
-          !packed_.unpack(*infos_[each], places_[each], counts_[each] * infos_[each]->size,
+          !packed_.unpack(*infos_[each], routes_[each].place, counts_[each] * infos_[each]->size,
                           counts_[each], const_cast<std::byte*>(place(each)), displacements_[each]))
         return false;
     return true;
@@ -107,19 +107,18 @@ class TypedBlocks {
   const std::byte* place(std::size_t each) const {
     return static_cast<const std::byte*>(buffer_) + user_displacements_[each];
   }
-  /// Types and places of all blocks. With one on a GPU the packed form lies where its kernels reach
-  /// it, and with others elsewhere where all can write.
-  void find_places() {
+  /// Types and routes of all blocks, and that of the packed form: with one on a GPU the packed form
+  /// lies where its kernels reach it, and with others elsewhere where all can write.
+  void find_routes() {
     bool elsewhere = false;
     for (std::size_t each = 0; each < infos_.size(); ++each) {
       if (counts_[each] == 0) continue;
       const TypeInfo& info = *(infos_[each] = &Types<A>::find(types_[each]));
-      if (info.layout == nullptr || info.size == 0) continue;
-      places_[each] = place_of(info, place(each));
-      const bool is_there = places_[each].where == device::Where::kDevice;
-      if (is_there && !route_.packs)
-        route_ = route_of(Call::kCollective, info, place(each), bytes_of(counts_[each], info));
-      elsewhere = elsewhere || !is_there || places_[each].context != route_.place.context;
+      Route& route = routes_[each];
+      route = route_of(Call::kCollective, info, place(each), bytes_of(counts_[each], info));
+      const bool is_there = route.place.where == device::Where::kDevice;
+      if (is_there && !route_.packs) route_ = route;
+      elsewhere = elsewhere || !is_there || route.place.context != route_.place.context;
     }
     if (route_.way == policy::Way::kDevice && elsewhere) route_.way = policy::Way::kOneShot;
   }
@@ -158,9 +157,9 @@ class TypedBlocks {
   std::vector<Handle> user_types_;
   std::vector<const TypeInfo*> infos_;
   std::vector<const TypeInfo*> held_;
-  std::vector<device::Place> places_ = std::vector<device::Place>(infos_.size());
+  std::vector<Route> routes_ = std::vector<Route>(infos_.size());
   bool is_packed_ = false;
-  Route route_;
+  Route route_;  ///< of the packed form
   Packed packed_;
 };
 

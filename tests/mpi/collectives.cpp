@@ -144,13 +144,22 @@ void all_gather(const Model& model) {
   compare(in_place, expected, model, "MPI_Allgather in place");
 }
 
-void all_to_all(const Model& model) {
-  const std::vector<int> ones(static_cast<std::size_t>(size), 1), places = up_to_size();
-  std::vector<int> bytes(places);
-  for (int& place : bytes) {
+/// The arguments for an element to, or from, each rank.
+struct OneForEach {
+  std::vector<int> counts, places, bytes;
+  std::vector<MPI_Datatype> types;
+};
+OneForEach one_for_each(const Model& model) {
+  OneForEach each{std::vector<int>(static_cast<std::size_t>(size), 1), up_to_size(), up_to_size(),
+                  std::vector<MPI_Datatype>(static_cast<std::size_t>(size), model.handle)};
+  for (int& place : each.bytes) {
     place *= static_cast<int>(model.extent);
   }
-  const std::vector<MPI_Datatype> types(static_cast<std::size_t>(size), model.handle);
+  return each;
+}
+
+void all_to_all(const Model& model) {
+  const auto [ones, places, bytes, types] = one_for_each(model);
   Blocks all(model, size), expected(model, size), got(model, size), got_v(model, size),
       got_w(model, size);
   for (int k = 0; k < size; ++k) {
@@ -172,12 +181,7 @@ void all_to_all(const Model& model) {
 
 /// What comes takes the place of what goes.
 void all_to_all_in_place(const Model& model) {
-  const std::vector<int> ones(static_cast<std::size_t>(size), 1), places = up_to_size();
-  std::vector<int> bytes(places);
-  for (int& place : bytes) {
-    place *= static_cast<int>(model.extent);
-  }
-  const std::vector<MPI_Datatype> types(static_cast<std::size_t>(size), model.handle);
+  const auto [ones, places, bytes, types] = one_for_each(model);
   Blocks all(model, size), all_v(model, size), all_w(model, size), expected(model, size);
   for (Blocks* each : {&all, &all_v, &all_w}) {
     for (int k = 0; k < size; ++k) {

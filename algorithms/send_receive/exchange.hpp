@@ -62,12 +62,13 @@ SLUICE_FN LinkStep next_of_send(const Fabric& fabric, LinkTransfer& transfer) {
     transfer.done = fabric.taken(transfer.peer, transfer.wait_number);
     return {.what = transfer.done ? What::kNoted : What::kNothing};
   }
-  if (!fabric.has_credit(transfer.peer)) return {};
+  const std::uint64_t length = fabric.fragment(transfer.bytes, transfer.moved);
+  if (!fabric.has_credit(transfer.peer, length)) return {};
   const bool fetched = transfer.bytes >= kFetchBytes && fabric.can_fetch(transfer.peer);
   return {.what = fetched ? What::kPutAddress : What::kPut,
           .transfer = &transfer,
           .own = transfer.data + transfer.moved,
-          .length = fetched ? 0 : fabric.fragment(transfer.bytes, transfer.moved)};
+          .length = fetched ? 0 : length};
 }
 
 /// What can be done of a receive now.
@@ -157,7 +158,9 @@ class ExchangeRounds {
       port::pause();
     } else if (oldest.sending) {
       const std::uint64_t target =
-          oldest.wait_number != 0 ? oldest.wait_number : fabric_.credit_for_next(oldest.peer);
+          oldest.wait_number != 0
+              ? oldest.wait_number
+              : fabric_.credit_for_next(oldest.peer, fabric_.fragment(oldest.bytes, oldest.moved));
       patience_.rest(fabric_.credit_word(oldest.peer), target);
     } else {
       patience_.rest(fabric_.incoming_word(oldest.peer), fabric_.peer(oldest.peer).received + 1);

@@ -22,10 +22,6 @@ class Links : public RankView {
  public:
   using RankView::RankView;
 
-  /// A receiver across a port tells of so many fragments at once that it is done with, unless
-  /// something goes back anyway: a sender may know of so many, less one, too late.
-  static constexpr std::uint64_t kCreditEvery = 4;
-
   /// What a fragment carries at most.
   SLUICE_FN std::uint64_t slot_bytes() const { return layout_.links.slot_bytes; }
   /// What a rank may send to another, and that to it, before either receives.
@@ -36,8 +32,7 @@ class Links : public RankView {
   SLUICE_FN std::uint64_t slices_under_way() const { return slices_under_way(layout_.links); }
   SLUICE_FN static constexpr std::uint64_t slices_under_way(const LinkShape& shape) {
     // A third of the window is for fragments that were taken and whose credit is on its way.
-    const std::uint64_t certain = shape.window + 1 - kCreditEvery, ahead = shape.window * 2 / 3;
-    return (ahead < certain ? ahead : certain) * shape.slot_bytes / (shape.piece_bytes / 2);
+    return shape.window_bytes * 2 / 3 / (shape.piece_bytes / 2);
   }
   /// Room for a piece, and for as many slices as are under way.
   SLUICE_FN static constexpr std::uint64_t scratch_bytes(const LinkShape& shape) {
@@ -50,12 +45,13 @@ class Links : public RankView {
   template <ThreadGroup Group>
   SLUICE_FN void send(const Group& group, std::int32_t to, const std::byte* source,
                       std::uint64_t bytes) {
-    FabricPeer& link = peer(to);
     for (std::uint64_t offset = 0; offset < bytes; offset += slot_bytes()) {
-      if (group.rank() == 0 && link.sent >= window())
-        wait_for_word(&credit(rank(), to).consumed, credit_for_next(to), to);
+      const std::uint64_t length = fragment(bytes, offset);
+      if (group.rank() == 0)
+        if (const std::uint64_t credited = credit_for_next(to, length); credited != 0)
+          wait_for_word(&credit(rank(), to).consumed, credited, to);
       if (failed(group)) return;
-      put_fragment(group, to, source + offset, fragment(bytes, offset), bytes, signature_);
+      put_fragment(group, to, source + offset, length, bytes, signature_);
     }
   }
 
@@ -135,14 +131,19 @@ class Links : public RankView {
   // The pieces of a link, for exchange() in algorithms/send_receive, which drives many links at
   // once.
 
-  /// Whether send() of a fragment to `to` would not wait.
-  SLUICE_FN bool has_credit(std::int32_t to) const {
-    return peer(to).sent < window() ||
-           port::load_acquire(&credit(rank(), to).consumed) >= credit_for_next(to);
+  /// Whether send() of a fragment of `bytes` to `to` would not wait.
+  SLUICE_FN bool has_credit(std::int32_t to, std::uint64_t bytes) const {
+    const std::uint64_t credited = credit_for_next(to, bytes);
+    return credited == 0 || port::load_acquire(&credit(rank(), to).consumed) >= credited;
   }
-  /// What the credit word must say before the next fragment, once the window has been full.
-  SLUICE_FN std::uint64_t credit_for_next(std::int32_t to) const {
-    return peer(to).sent + 1 - window();
+  /// What the credit word must say before a fragment of `bytes`.
+  SLUICE_FN std::uint64_t credit_for_next(std::int32_t to, std::uint64_t bytes) const {
+    const FabricPeer& link = peer(to);
+#if defined(SLUICE_HOST)
+    if (link.across)
+      return link.window.credit_for(link.sent, bytes, slots(), layout_.links.window_bytes);
+#endif
+    return link.sent < slots() ? 0 : link.sent + 1 - slots();
   }
   /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
   SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {
@@ -207,12 +208,8 @@ class Links : public RankView {
     group.sync();
     if (group.rank() != 0) return;
     FabricPeer& link = peer(from);
+    if (link.across) return owe_credit(from, link);
     ++link.received;
-    if (link.across) {
-      // Told with the next fragment that goes there; at the latest before the sender must wait.
-      if (++link.owed >= kCreditEvery) write(from, {}, {}, link);
-      return;
-    }
     port::store_release(&credit(from, rank()).consumed, link.received);  // pairs with send()'s wait
     wake();
   }
@@ -222,7 +219,6 @@ class Links : public RankView {
 
  private:
   SLUICE_FN std::uint64_t slots() const { return layout_.links.slots; }
-  SLUICE_FN std::uint64_t window() const { return layout_.links.window; }
 
   template <ThreadGroup Group>
   SLUICE_FN void post_fragment(const Group& group, LinkSlot& slot, std::int32_t to,
@@ -238,6 +234,18 @@ class Links : public RankView {
     wake();
   }
 
+  /// take_fragment() across a port. The credit goes with the next fragment that goes there; at the
+  /// latest before the sender must wait.
+  SLUICE_FN void owe_credit(std::int32_t from, FabricPeer& link) {
+    const std::uint64_t message_bytes = link_slot(rank(), from, link.received).bytes;
+    ++link.received;
+    ++link.owed;
+    link.owed_bytes += fragment(message_bytes, 0);  // its last fragment may be shorter
+    if (link.owed >= layout_.links.untold_fragments() ||
+        link.owed_bytes >= layout_.links.untold_bytes())
+      write(from, {}, {}, link);
+  }
+
   /// put_fragment() across a port: the slot behind its tag, the data, and what raises the tag.
   template <ThreadGroup Group>
   SLUICE_FN void write_fragment(const Group& group, std::int32_t to, const std::byte* data,
@@ -249,7 +257,7 @@ class Links : public RankView {
     const auto self = static_cast<std::uint64_t>(rank());
     const std::uint64_t slot = layout_.link_slot(self, link.sent & (slots() - 1));
     const std::uint64_t room =
-        link.rooms.take(link.sent, port::load_acquire(&credit(rank(), to).consumed));
+        link.window.take(link.sent, bytes, port::load_acquire(&credit(rank(), to).consumed));
     LinkSlot head{.tag = 0, .bytes = message_bytes, .kind = kind, .place = room, .short_data = {}};
     std::uint64_t head_end = offsetof(LinkSlot, short_data);
     SegmentPut puts[2];
@@ -275,7 +283,7 @@ class Links : public RankView {
     const SegmentSignal signals[] = {
         signal, {layout_.credit(static_cast<std::uint64_t>(rank())), link.owed}};
     const std::size_t first = signal.amount != 0 ? 0 : 1, end = link.owed != 0 ? 2 : 1;
-    link.owed = 0;
+    link.owed = link.owed_bytes = 0;
     parts_.remote_segments.write(parts_.remote_segments.context, to, puts,
                                  std::span(signals).subspan(first, end - first));
 #endif

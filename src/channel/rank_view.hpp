@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/port.hpp"
-#include "channel/link_rooms.hpp"
+#include "channel/link_window.hpp"
 #include "channel/segment.hpp"
 #include "channel/thread_group.hpp"
 #include "channel/wait.hpp"
@@ -31,13 +31,14 @@ struct FabricPeer {
   std::uint64_t known_epoch = 0;  // an operation that the peer is known to have started
   std::uint64_t sent = 0;         // fragments on the link to it
   std::uint64_t received = 0;     // fragments taken from its link
-  std::uint64_t owed = 0;         // of these, those that a peer across a port was not told of
+  std::uint64_t owed = 0;         // of these, those that a peer across a port was not told of,
+  std::uint64_t owed_bytes = 0;   // and their bytes, or more
   std::uint64_t turn[2] =
       {};  // exchange(): the last round in which a send to it, a receive from it, had its turn
   std::byte* exposed[2] = {};     // its buffers of this operation, where mapped; by PeerBuffer
   std::uint64_t address[2] = {};  // and in its own address space
   Reach reach = Reach::kNone;
-  LinkRooms rooms;                        // of the link to a peer across a port
+  LinkWindow window;                      // of the link to a peer across a port
   ExpectedFragments* expected = nullptr;  // on the link from it, where they can be taken in so
 };
 

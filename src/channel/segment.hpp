@@ -94,7 +94,7 @@ struct alignas(kPollSpacing) ErrorNote {
 
 /// A fragment of a message on a link. A short message travels in this line; the data of others is
 /// in one of the link's rooms, LinkShape::slot_bytes each. Within a host that is the room of the
-/// fragment's number; across a port the sender chooses one (LinkRooms).
+/// fragment's number; across a port the sender chooses one (LinkWindow).
 struct alignas(64) LinkSlot {
   static constexpr std::uint64_t kShortBytes = 32;
 
@@ -109,10 +109,17 @@ struct alignas(64) LinkSlot {
 
 /// How the links of a segment are cut: the same on all its ranks.
 struct LinkShape {
-  std::uint64_t slots = 8;  // a power of two, LinkRooms::kMost at most; and as many rooms
+  std::uint64_t slots = 8;  // a power of two, LinkWindow::kMost at most; and as many rooms
   std::uint64_t slot_bytes = std::uint64_t{32} << 10;
   std::uint64_t piece_bytes = std::uint64_t{128} << 10;  // Links::piece_bytes() says what of
-  std::uint64_t window = 8;  // slots that may be taken at once: not all, where that is quicker
+  // What may be under way across a port: not all that there is room for, where that is quicker.
+  std::uint64_t window_bytes = slots * slot_bytes;
+
+  /// Across a port a receiver tells what it is done with, unless something goes back anyway, once
+  /// that is a quarter of the slots or of the window. So a sender may know of so many fragments or
+  /// bytes, less one, too late.
+  SLUICE_FN constexpr std::uint64_t untold_fragments() const { return slots / 4; }
+  SLUICE_FN constexpr std::uint64_t untold_bytes() const { return window_bytes / 4; }
 
   /// An odd number of lines, so that the beginnings of rooms fall into different sets of a cache.
   SLUICE_FN constexpr std::uint64_t room_pitch() const { return slot_bytes + 64; }
@@ -130,7 +137,8 @@ SLUICE_FN constexpr LinkShape links_across_hosts(std::uint64_t ranks) {
   while (too_large() && slots > kHostLinks.slots) slots /= 2;
   const std::uint64_t piece_bytes = 2 * slot_bytes;
   return {slots, slot_bytes,
-          piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes, slots};
+          piece_bytes > kHostLinks.piece_bytes ? piece_bytes : kHostLinks.piece_bytes,
+          slots * slot_bytes};
 }
 
 /// Of less than 4 Gbit/s. `network_byte`: nanoseconds for a byte.
@@ -140,11 +148,11 @@ SLUICE_FN constexpr bool is_slow_network(double network_byte) { return network_b
 /// more than that, and stay in a cache. On slow ones what is sent waits in the sender's socket and
 /// in queues, and so does the credit; with several rails the slowest takes long to carry its part.
 /// docs/decisions.md says what was measured.
-SLUICE_FN constexpr std::uint64_t window_across_hosts(const LinkShape& shape, double network_byte,
+SLUICE_FN constexpr std::uint64_t window_bytes_across_hosts(const LinkShape& shape, double network_byte,
                                                       std::uint64_t rails) {
   constexpr std::uint64_t kQuickSlots = 16;
   const bool all = rails > 1 || is_slow_network(network_byte) || shape.slots < kQuickSlots;
-  return all ? shape.slots : kQuickSlots;
+  return (all ? shape.slots : kQuickSlots) * shape.slot_bytes;
 }
 
 struct alignas(kPollSpacing) Credit {

@@ -147,7 +147,7 @@ Placement Setup::placement() const {
 LinkShape Setup::links(const CostModel& model) const {
   LinkShape shape = layout().links;
   if (!spread()) return shape;
-  shape.window = window_across_hosts(shape, model.network_byte, rails_);
+  shape.window_bytes = window_bytes_across_hosts(shape, model.network_byte, rails_);
   return shape;
 }
 

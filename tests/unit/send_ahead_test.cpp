@@ -81,19 +81,20 @@ TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
     for (std::uint64_t more : {0, 1})
       for (double network_byte : {0.5, 8.0}) {
         LinkShape shape = links_across_hosts(ranks + more);
-        EXPECT_EQ(shape.window, shape.slots);
-        shape.window = window_across_hosts(shape, network_byte, 1);
+        EXPECT_EQ(shape.window_bytes, shape.slots * shape.slot_bytes);
+        shape.window_bytes = window_bytes_across_hosts(shape, network_byte, 1);
         shapes.push_back(shape);
       }
   for (const LinkShape& shape : shapes) {
     SCOPED_TRACE(testing::Message() << shape.slots << " slots of " << shape.slot_bytes);
     EXPECT_TRUE(std::has_single_bit(shape.slots));
     EXPECT_EQ(shape.slot_bytes % 64, 0);
-    EXPECT_GE(shape.window, kHostLinks.window);
-    EXPECT_LE(shape.window, shape.slots);
-    // So many fragments there is always credit for.
-    const std::uint64_t certain_bytes = (shape.window + 1 - Links::kCreditEvery) * shape.slot_bytes;
+    EXPECT_GE(shape.window_bytes, kHostLinks.window_bytes);
+    EXPECT_LE(shape.window_bytes, shape.slots * shape.slot_bytes);
+    // So much there is always credit for, in fragments that are as large as they can be.
+    const std::uint64_t certain_bytes = shape.window_bytes + 1 - shape.untold_bytes();
     EXPECT_LE(shape.piece_bytes, certain_bytes);
+    EXPECT_LE(certain_bytes, (shape.slots + 1 - shape.untold_fragments()) * shape.slot_bytes);
     EXPECT_GE(Links::slices_under_way(shape), 2);
     EXPECT_EQ(shape.piece_bytes / 2 % shape.slot_bytes, 0);
     EXPECT_LE(Links::slices_under_way(shape) * (shape.piece_bytes / 2), certain_bytes);
@@ -104,7 +105,7 @@ TEST(LinkShape, windows_hold_what_schedules_send_before_they_receive) {
 TEST(LinkShape, across_hosts_windows_are_long_and_segments_of_many_ranks_not_too_large) {
   const auto window_bytes = [](double network_byte, std::uint64_t rails) {
     const LinkShape shape = links_across_hosts(16);
-    return window_across_hosts(shape, network_byte, rails) * shape.slot_bytes;
+    return window_bytes_across_hosts(shape, network_byte, rails);
   };
   EXPECT_EQ(window_bytes(0.5, 1), 4 << 20);
   EXPECT_EQ(window_bytes(8, 1), 16 << 20);

@@ -75,8 +75,10 @@ bool has_staged(Collective collective) {
 /// collectives that have nothing else: what goes through the stage is copied as often and waits
 /// less (a barrier copies nothing). And the reductions over mapped segments all add by rank and
 /// round once, so whichever of them measured figures favour, the bits are the same; those over
-/// links add in orders of their own.
-bool eligible(const HostEntry& entry, Placement placement) {
+/// links add in orders of their own. Where every rank has its host to itself, hierarchies are the
+/// schedules over links with detours through stages that nobody shares.
+bool eligible(const HostEntry& entry, Placement placement, bool shares_hosts) {
+  if (entry.needs == Needs::kHosts || entry.needs == Needs::kEvenHosts) return shares_hosts;
   return entry.needs != Needs::kLinks || placement != Placement::kOneHost ||
          !has_staged(entry.collective) || entry.collective == Collective::kBarrier;
 }
@@ -88,12 +90,13 @@ struct Candidate {
   bool asked_for;
 };
 
-std::vector<Candidate> candidates(unsigned collective, const Wanted& wanted, Placement placement) {
+std::vector<Candidate> candidates(unsigned collective, const Wanted& wanted, Placement placement,
+                                  bool shares_hosts) {
   std::vector<Candidate> found;
   for (const HostEntry& entry : host_catalogue()) {
     if (static_cast<unsigned>(entry.collective) != collective) continue;
     const bool asked = asked_for(wanted, entry);
-    if (asked || eligible(entry, placement)) found.push_back({&entry, asked});
+    if (asked || eligible(entry, placement, shares_hosts)) found.push_back({&entry, asked});
   }
   return found;
 }
@@ -106,7 +109,7 @@ Result<Selection> Selection::make(const CostModel& model, int ranks, Placement p
   Selection selection;
   for (int collective = 0; collective < kCollectiveCount; ++collective) {
     const auto c = static_cast<unsigned>(collective);
-    const std::vector<Candidate> all = candidates(c, wanted, placement);
+    const std::vector<Candidate> all = candidates(c, wanted, placement, ranks > model.hosts);
     selection.matters_from_[c] = ~0ull;
     for (unsigned b = kBuckets; b-- > 0;) {
       for (unsigned access = 0; access < kBufferAccessCount; ++access) {

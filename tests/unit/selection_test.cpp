@@ -100,15 +100,18 @@ TEST(Selection, small_messages_from_and_to_a_root_on_another_host_are_merged) {
     EXPECT_EQ(selection.value().choose(collective, 64, BufferAccess::kNone).name, "hierarchical");
 }
 
-TEST(Selection, one_rank_a_host_has_nothing_to_merge) {
-  const auto selection = Selection::make(two_hosts(), 2, Placement::kEvenHosts, "");
-  ASSERT_TRUE(selection.ok());
-  for (const Collective collective :
-       {Collective::kAllToAll, Collective::kReduce, Collective::kGather, Collective::kScatter})
-    for (const std::uint64_t bytes : {0, 64, 1 << 20})
-      EXPECT_NE(selection.value().choose(collective, bytes, BufferAccess::kNone).name,
-                "hierarchical")
-          << name(collective) << " " << bytes;
+TEST(Selection, one_rank_a_host_has_no_hierarchy) {
+  for (const int hosts : {2, 3, 4}) {
+    CostModel model = two_hosts();
+    model.hosts = hosts;
+    model.ranks_per_core = 2;  // as where the hosts are made up
+    const auto selection = Selection::make(model, hosts, Placement::kEvenHosts, "");
+    ASSERT_TRUE(selection.ok());
+    for_every_choice(selection.value(), [&](int, std::uint64_t bytes, const HostEntry& entry) {
+      EXPECT_EQ(entry.needs, Needs::kLinks)
+          << name(entry.collective) << " " << entry.name << " " << bytes;
+    });
+  }
 }
 
 // By bytes alone 1.75; the reductions within a host take some of it. docs/across-hosts.md has what

@@ -8,7 +8,10 @@
 // Must follow targets.hpp.
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <type_traits>
 
 #include "datatype/families.hpp"
@@ -100,13 +103,20 @@ struct Step {
     }
   }
 
+  /// kStream: past the caches; `to` and its stride are whole vectors.
+  template <bool kStream>
   static HWY_INLINE void run(const std::byte* from, Bytes from_stride, std::byte* to,
                              Bytes to_stride) {
     hn::Vec<D> v[kColumns];
     for (std::int64_t i = 0; i < kColumns; ++i) v[i] = load(from + i * from_stride, from_stride);
     interleave<kColumns>(v);
-    for (std::int64_t i = 0; i < kColumns; ++i)
-      hn::StoreU(v[i], D(), reinterpret_cast<T*>(to + i * to_stride));
+    for (std::int64_t i = 0; i < kColumns; ++i) {
+      auto* const at = reinterpret_cast<T*>(to + i * to_stride);
+      if constexpr (kStream)
+        hn::Stream(v[i], D(), at);
+      else
+        hn::StoreU(v[i], D(), at);
+    }
   }
 };
 
@@ -120,7 +130,7 @@ HWY_INLINE void transpose_elements(const std::byte* from, Bytes from_stride, std
 }
 
 /// At most a line of rows and of columns.
-template <std::size_t W>
+template <std::size_t W, bool kStream>
 HWY_INLINE void transpose_tile(const std::byte* from, Bytes from_stride, std::byte* to,
                                Bytes to_stride, std::int64_t rows, std::int64_t columns) {
   constexpr auto kW = static_cast<Bytes>(W);
@@ -128,8 +138,8 @@ HWY_INLINE void transpose_tile(const std::byte* from, Bytes from_stride, std::by
   for (; c + Step<W>::kColumns <= columns; c += Step<W>::kColumns) {
     std::int64_t r = 0;
     for (; r + Step<W>::kRows <= rows; r += Step<W>::kRows)
-      Step<W>::run(from + r * from_stride + c * kW, from_stride, to + c * to_stride + r * kW,
-                   to_stride);
+      Step<W>::template run<kStream>(from + r * from_stride + c * kW, from_stride,
+                                     to + c * to_stride + r * kW, to_stride);
     if (r < rows)
       transpose_elements<W>(from + r * from_stride + c * kW, from_stride,
                             to + c * to_stride + r * kW, to_stride, rows - r, Step<W>::kColumns);
@@ -142,14 +152,29 @@ HWY_INLINE void transpose_tile(const std::byte* from, Bytes from_stride, std::by
 inline constexpr std::int64_t kPanelLines = 8;
 
 /// Up to a line of rows of a panel.
-template <std::size_t W>
+template <std::size_t W, bool kStream>
 HWY_INLINE void transpose_step(const std::byte* from, Bytes from_stride, std::byte* to,
-                               Bytes to_stride, std::int64_t rows_left, std::int64_t columns) {
+                               Bytes to_stride, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kSide = kLine / W;
-  const std::int64_t rows = std::min(kSide, rows_left);
   for (std::int64_t c = 0; c < columns; c += kSide)
-    transpose_tile<W>(from + c * static_cast<Bytes>(W), from_stride, to + c * to_stride, to_stride,
-                      rows, std::min(kSide, columns - c));
+    transpose_tile<W, kStream>(from + c * static_cast<Bytes>(W), from_stride, to + c * to_stride,
+                               to_stride, rows, std::min(kSide, columns - c));
+}
+
+/// Outputs of so much are written past the caches: they would not stay there, and each line of
+/// them would be read first. Every tile writes whole lines, so nothing else is lost.
+inline constexpr std::int64_t kStreamBytes = std::int64_t{8} << 20;
+
+/// So many rows come before the rows of `to` reach a line's beginning, where all do at the same
+/// element and are worth streaming; else -1.
+template <std::size_t W>
+std::int64_t rows_before_streaming(const std::byte* to, Bytes to_stride, std::int64_t rows,
+                                   std::int64_t columns) {
+  const auto past_line = static_cast<Bytes>(reinterpret_cast<std::uintptr_t>(to) % kLine);
+  const auto before = (kLine - past_line) % kLine;
+  const bool streams = rows * columns >= kStreamBytes / static_cast<Bytes>(W) &&
+                       to_stride % kLine == 0 && before % static_cast<Bytes>(W) == 0;
+  return streams ? std::min(before / static_cast<Bytes>(W), rows) : -1;
 }
 
 /// Blocks of W bytes that touch along the outer of the two dimensions.
@@ -170,11 +195,22 @@ struct Transposing {
     // as the prefetchers notice, writes go along as many rows as the first-level TLB has pages for.
     constexpr std::int64_t kSide = kLine / W;
     constexpr std::int64_t kWide = kPanelLines * kSide;
-    for (std::int64_t c = 0; c < columns; c += kWide)
-      for (std::int64_t r = 0; r < rows; r += kSide)
-        transpose_step<W>(from + r * from_stride + c * static_cast<Bytes>(W), from_stride,
-                          to + c * to_stride + r * static_cast<Bytes>(W), to_stride, rows - r,
-                          std::min(kWide, columns - c));
+    const std::int64_t before = rows_before_streaming<W>(to, to_stride, rows, columns);
+    for (std::int64_t c = 0; c < columns; c += kWide) {
+      const std::int64_t wide = std::min(kWide, columns - c);
+      const auto step = [&]<bool kStream>(std::int64_t r, std::int64_t high) HWY_ATTR {
+        transpose_step<W, kStream>(from + r * from_stride + c * static_cast<Bytes>(W), from_stride,
+                                   to + c * to_stride + r * static_cast<Bytes>(W), to_stride, high,
+                                   wide);
+      };
+      std::int64_t r = 0;
+      if (before >= 0) {
+        if (before > 0) step.template operator()<false>(0, before);
+        for (r = before; r + kSide <= rows; r += kSide) step.template operator()<true>(r, kSide);
+      }
+      for (; r < rows; r += kSide) step.template operator()<false>(r, std::min(kSide, rows - r));
+    }
+    if (before >= 0) hwy::FlushStream();
   }
 };
 

@@ -99,6 +99,18 @@ TEST(Transposes, BackwardsAndInsideOtherDimensions) {
   }
 }
 
+// Written past the caches, from the first whole line on.
+TEST(Transposes, LargeOnesWhoseLinesBeginTogether) {
+  for (const std::int64_t bytes : {1, 2, 4, 8, 16}) {
+    const std::int64_t lines = 2048 / bytes, columns = (std::int64_t{8} << 20) / 2048 + 3;
+    const std::int64_t user_line = (columns * bytes + 64) / 64 * 64;
+    OwnedShape shape = rows(bytes, {{1, bytes}, {lines, user_line}});
+    shape.offset = bytes;
+    check_all_sets(shape, columns);
+    if (HasFailure()) return;
+  }
+}
+
 TEST(Records, ThoseOfCompilers) {
   const std::vector<std::pair<std::vector<Block>, std::int64_t>> structs = {
       {{{0, 4}, {8, 8}, {16, 3}}, 24},

@@ -1,0 +1,92 @@
+"""What sluice-mpi tune measures with one library: packing and messages in memory of the host, messages in that of a GPU."""
+
+import re
+import statistics
+
+import tuning
+
+# Cases that stand for what a table distinguishes: kernel, smallest block, size.
+TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
+DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
+
+
+def block_of(case):
+    """The bytes of the smallest block of a tuned case. How many elements what has no gaps is made of says nothing: 0."""
+    found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
+    if found:
+        return int(found.group(2)) * (1024 if found.group(3) else 1)
+    return 0 if case.startswith("contig.") else tuning.smallest_block(case)
+
+
+class Places:
+    """Where a table has the cases of a library."""
+
+    def __init__(self, library):
+        self.library, self.kernels = library, {}
+
+    def of(self, row):
+        """(kernel, smallest block, packed bytes); None for a case that no table is made of."""
+        case = row["case"]
+        if not TUNED.match(case):
+            return None
+        if case not in self.kernels:
+            self.kernels[case] = self.library.kernel_of(case)
+        kernel = self.kernels[case]
+        return kernel and (kernel.split()[0], block_of(case), row["bytes"])
+
+
+def on_host(arguments, library, places):
+    """The rows of a table; and the measurements that they are from."""
+    options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
+    measured, all_rows = [], []
+    for part in ("pack", "unpack", "messages", "broadcasts"):
+        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
+        mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
+        rows, _ = library.run(part, [*options, *mixed], "always")
+        all_rows += [{**row, "what": f"tune {part}"} for row in rows]
+        for row, place in ((row, places.of(row)) for row in rows):
+            if place is None:
+                continue
+            if part == "messages":
+                calls = tuning.best_sides(row)
+                measured += [(call, *place, call in calls) for call in ("send", "receive")]
+            else:
+                call = "collective" if part == "broadcasts" else part
+                measured.append((call, *place, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
+    return tuning.rows_of(library, measured, tuning.packs), all_rows
+
+
+def on_device(arguments, library, places):
+    """The same for memory of a GPU. All ways take turns, each with processes of its own; programs.NoGpu without a GPU."""
+    options = ["--samples", str(arguments.samples), "--cases", arguments.cases, "--gpu"]
+    times, newest = {}, {}  # (part, way, case): {method: [us of each round]}; and the last row of that
+    for _ in range(arguments.rounds):
+        for way in ("one-shot", "staged", "device"):
+            if way == "device" and not library.takes_gpus:  # known from the first run on
+                continue
+            for part in DEVICE_PARTS:
+                for row in library.run(part, options, "always", gpu=way)[0]:
+                    key = part, way, row["case"]
+                    newest[key] = row
+                    for method, us in row["us"].items():
+                        times.setdefault(key, {}).setdefault(method, []).append(us)
+    all_rows = [{**row, "what": f"tune {part} device {way}", "rounds": arguments.rounds,
+                 "us": {method: statistics.median(us) for method, us in times[part, way, case].items()}}
+                for (part, way, case), row in newest.items()]
+    measured = []
+    for part, case in dict.fromkeys((part, case) for part, _, case in newest):
+        place = places.of(newest[part, "one-shot", case])
+        if place is not None:
+            us = us_of_ways({way: of for (of_part, way, of_case), of in times.items() if (of_part, of_case) == (part, case)})
+            measured += [(call, *place, us) for call in DEVICE_PARTS[part]]
+    return tuning.rows_of(library, measured, tuning.goes), all_rows
+
+
+def us_of_ways(times):
+    """{way: median} of {way: {method: [us]}}: the library's own calls are the way "off", whichever ran beside them."""
+    us = {way: statistics.median(methods["sluice"]) for way, methods in times.items()}
+    own = [each for methods in times.values() for each in methods.get("library", [])]
+    return {**us, "off": statistics.median(own)} if own else us
+
+
+MEMORIES = {"host": on_host, "device": on_device}

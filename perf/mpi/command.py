@@ -35,7 +35,7 @@ def parse_arguments(description):
     for each in (tune, measure):
         each.add_argument("--libraries", nargs="+", default=list(programs.LIBRARIES), choices=list(programs.LIBRARIES))
         each.add_argument("--samples", type=int, default=15)
-        each.add_argument("--cases", default="", help="only those whose name contains this")
+        each.add_argument("--cases", default="", help="only those whose name contains one of these, between commas")
     for each in (measure, report, tune):
         each.add_argument("--results", type=pathlib.Path, help="the .jsonl file; default perf/results/mpi-HOST-DATE.jsonl")
     arguments = parser.parse_args()
@@ -72,8 +72,7 @@ def measure(arguments):
     header, rows = load(arguments.results)
     for part in arguments.parts:
         for library in programs.usable_libraries(arguments.libraries):
-            options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
-            new, _ = library.run(part, options, "all", arguments.table)
+            new, _ = library.run(part, tuned.options_of(arguments), "all", arguments.table)
             rows.update({(part, library.name, row["case"]): row for row in new})
             print(f"{part}, {library.name} {library.version}: {len(new)} cases")
             save(arguments.results, new_header(arguments, header), rows)

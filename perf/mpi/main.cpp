@@ -62,7 +62,7 @@ void measure(const Setting& setting) {
     // What has no gaps is packed for a GPU's memory only.
     const bool is_meant = !is_for_two(options.what) || each.in_messages ||
                           (options.gpu && each.name.starts_with("contig."));
-    if (is_meant && each.name.find(options.part) != std::string::npos) measure_case(setting, each);
+    if (is_meant && options.chooses(each.name)) measure_case(setting, each);
     MPI_Type_free(&each.type);
   }
 }
@@ -78,7 +78,8 @@ int main(int argc, char** argv) {
          "that the interposer's report names its kernel")
       ->required()
       ->check(CLI::IsMember({"pack", "unpack", "calls", "messages", "broadcasts", "halo", "once"}));
-  app.add_option("--cases", options.part, "only those whose name contains this");
+  app.add_option("--cases", options.parts, "only those whose name contains one of these")
+      ->delimiter(',');
   app.add_option("--samples", options.samples)->check(CLI::Range(1, 100000));
   app.add_flag("--mixed", options.mixed, "messages with the interposer on one side only, too");
   app.add_flag("--gpu", options.gpu,

@@ -55,6 +55,12 @@ Calls own_calls() {
   return own;
 }
 
+bool Options::chooses(std::string_view name) const {
+  return parts.empty() || std::ranges::any_of(parts, [name](const std::string& part) {
+           return name.find(part) != std::string_view::npos;
+         });
+}
+
 UserMemory::UserMemory(const Setting& setting, std::int64_t bytes) {
   if (setting.gpu != nullptr)
     gpu_ = std::make_unique<GpuMemory>(*setting.gpu, bytes);

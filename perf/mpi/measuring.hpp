@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,10 +19,12 @@ namespace mpi_perf {
 
 struct Options {
   std::string what;
-  std::string part;  ///< cases whose name contains it
+  std::vector<std::string> parts;  ///< cases whose name contains one of them; none: all
   int samples = 15;
   bool mixed = false;
   bool gpu = false;
+
+  bool chooses(std::string_view name) const;
 };
 
 /// The functions that are measured: the library's own, or whatever the program sees.

@@ -18,6 +18,10 @@ def block_of(case):
     return 0 if case.startswith("contig.") else tuning.smallest_block(case)
 
 
+def options_of(arguments):
+    return ["--samples", str(arguments.samples), *(["--cases", arguments.cases] if arguments.cases else [])]
+
+
 class Places:
     """Where a table has the cases of a library."""
 
@@ -37,7 +41,7 @@ class Places:
 
 def on_host(arguments, library, places):
     """The rows of a table; and the measurements that they are from."""
-    options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
+    options = options_of(arguments)
     measured, all_rows = [], []
     for part in ("pack", "unpack", "messages", "broadcasts"):
         # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
@@ -58,7 +62,7 @@ def on_host(arguments, library, places):
 
 def on_device(arguments, library, places):
     """The same for memory of a GPU. All ways take turns, each with processes of its own; programs.NoGpu without a GPU."""
-    options = ["--samples", str(arguments.samples), "--cases", arguments.cases, "--gpu"]
+    options = [*options_of(arguments), "--gpu"]
     times, newest = {}, {}  # (part, way, case): {method: [us of each round]}; and the last row of that
     for _ in range(arguments.rounds):
         for way in ("one-shot", "staged", "device"):

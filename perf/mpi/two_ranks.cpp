@@ -1,5 +1,4 @@
 #include <array>
-#include <string_view>
 
 #include "measures.hpp"
 
@@ -121,7 +120,7 @@ void measure_broadcasts(const Setting& setting, const Case& each) {
 
 void measure_halos(const Setting& setting) {
   for (const HaloCase& halo : kHaloCases) {
-    if (std::string_view(halo.name).find(setting.options.part) != std::string_view::npos) {
+    if (setting.options.chooses(halo.name)) {
       measure_halo(setting, halo);
     }
   }

@@ -78,7 +78,8 @@ def libraries_of(program):
 
 def mpi_programs(built):
     """Those of MPI_PROGRAMS, or none where one is missing."""
-    found = {program: shutil.which(origin) if origin else str(built / "bin" / program) for program, origin in MPI_PROGRAMS.items()}
+    found = {program: shutil.which(origin) if origin else str(built / "bin" / program)
+             for program, origin in MPI_PROGRAMS.items()}
     there = all(file and pathlib.Path(file).exists() for file in found.values())
     return {program: pathlib.Path(file) for program, file in found.items()} if there else {}
 

@@ -42,8 +42,8 @@ class Library:
         return self.program.exists() and shutil.which(self.launcher[0]) is not None
 
     def run(self, what, options=(), mode=None, table=None, gpu=None):
-        """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is; None leaves the interposer out.
-        `gpu` is what SLUICE_MPI_GPU is."""
+        """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is, None leaves the interposer
+        out; `gpu` is what SLUICE_MPI_GPU is."""
         ranks = 2 if what in ("messages", "broadcasts", "halo") else 1
         variables = []
         if mode:

@@ -1,4 +1,4 @@
-"""What sluice-mpi tune measures with one library: packing and messages in memory of the host, messages in that of a GPU."""
+"""What sluice-mpi tune measures with one library, in memory of the host and of a GPU."""
 
 import re
 import statistics
@@ -6,12 +6,13 @@ import statistics
 import tuning
 
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
-TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
+TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
+                   r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
 
 def block_of(case):
-    """The bytes of the smallest block of a tuned case. How many elements what has no gaps is made of says nothing: 0."""
+    """The bytes of the smallest block of a tuned case. What has no gaps moves alike whatever its elements: 0."""
     found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
     if found:
         return int(found.group(2)) * (1024 if found.group(3) else 1)
@@ -44,7 +45,8 @@ def on_host(arguments, library, places):
     options = options_of(arguments)
     measured, all_rows = [], []
     for part in ("pack", "unpack", "messages", "broadcasts"):
-        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
+        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs:
+        # docs/mpi.md.
         mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
         rows, _ = library.run(part, [*options, *mixed], "always")
         all_rows += [{**row, "what": f"tune {part}"} for row in rows]
@@ -61,35 +63,37 @@ def on_host(arguments, library, places):
 
 
 def on_device(arguments, library, places):
-    """The same for memory of a GPU. All ways take turns, each with processes of its own; programs.NoGpu without a GPU."""
+    """The same for memory of a GPU. The ways take turns, each with processes of its own. NoGpu without one."""
     options = [*options_of(arguments), "--gpu"]
-    times, newest = {}, {}  # (part, way, case): {method: [us of each round]}; and the last row of that
+    rows_of_rounds = {}  # by (part, case), then by way
     for _ in range(arguments.rounds):
         for way in ("one-shot", "staged", "device"):
             if way == "device" and not library.takes_gpus:  # known from the first run on
                 continue
             for part in DEVICE_PARTS:
                 for row in library.run(part, options, "always", gpu=way)[0]:
-                    key = part, way, row["case"]
-                    newest[key] = row
-                    for method, us in row["us"].items():
-                        times.setdefault(key, {}).setdefault(method, []).append(us)
-    all_rows = [{**row, "what": f"tune {part} device {way}", "rounds": arguments.rounds,
-                 "us": {method: statistics.median(us) for method, us in times[part, way, case].items()}}
-                for (part, way, case), row in newest.items()]
-    measured = []
-    for part, case in dict.fromkeys((part, case) for part, _, case in newest):
-        place = places.of(newest[part, "one-shot", case])
+                    rows_of_rounds.setdefault((part, row["case"]), {}).setdefault(way, []).append(row)
+    measured, all_rows = [], []
+    for (part, _), rows_of_ways in rows_of_rounds.items():
+        rows = {way: medians(rows) for way, rows in rows_of_ways.items()}
+        all_rows += [{**row, "what": f"tune {part} device {way}"} for way, row in rows.items()]
+        place = places.of(rows["one-shot"])
         if place is not None:
-            us = us_of_ways({way: of for (of_part, way, of_case), of in times.items() if (of_part, of_case) == (part, case)})
+            us = us_of_ways({way: row["us"] for way, row in rows.items()})
             measured += [(call, *place, us) for call in DEVICE_PARTS[part]]
     return tuning.rows_of(library, measured, tuning.goes), all_rows
 
 
+def medians(rows):
+    """One row of those of all rounds."""
+    us = {method: statistics.median(row["us"][method] for row in rows) for method in rows[0]["us"]}
+    return {**rows[0], "us": us, "rounds": len(rows)}
+
+
 def us_of_ways(times):
-    """{way: median} of {way: {method: [us]}}: the library's own calls are the way "off", whichever ran beside them."""
-    us = {way: statistics.median(methods["sluice"]) for way, methods in times.items()}
-    own = [each for methods in times.values() for each in methods.get("library", [])]
+    """{way: us} of {way: {method: us}}: the library's own calls are the way "off", beside whichever they ran."""
+    us = {way: methods["sluice"] for way, methods in times.items()}
+    own = [methods["library"] for methods in times.values() if "library" in methods]
     return {**us, "off": statistics.median(own)} if own else us
 
 

@@ -35,14 +35,15 @@ def packs(wins):
 
 def goes(cases):
     """The same in a GPU's memory, for {way: us} of each: what takes least, all cases counting alike."""
-    mean = {way: math.prod(us[way] for us in cases) ** (1 / len(cases)) for way in WAYS if all(way in us for us in cases)}
-    return {"memory": "device", "way": next(way for way in mean if mean[way] < WORTH * min(mean.values()))}
+    ways = [way for way in WAYS if all(way in us for us in cases)]
+    mean = {way: math.prod(us[way] for us in cases) ** (1 / len(cases)) for way in ways}
+    return {"memory": "device", "way": next(way for way in ways if mean[way] < WORTH * min(mean.values()))}
 
 
 def ranges(points):
-    """[(first, last, said)] of sizes of which the same is said: `points` are (bytes, said), ascending, and nothing is said
-    where packing loses. Each reaches half way, on a logarithmic scale, to the next size of which something else is said,
-    and to the end where there is none."""
+    """[(first, last, said)] of sizes of which the same is said: `points` are (bytes, said), ascending, and nothing is
+    said where packing loses. Each reaches half way, on a logarithmic scale, to the next size of which something else
+    is said, and to the end where there is none."""
     found = []
     for k, (size, said) in enumerate(points):
         first = 1 if k == 0 else half_way(points[k - 1][0], size) + 1
@@ -59,9 +60,9 @@ def half_way(one, other):
 
 
 def rows_of(library, measured, say):
-    """`measured`: (call, kernel, smallest block, packed bytes, result); `say` makes of all results of one place the fields of
-    a row, or None. One kernel may be measured with several blocks: each block's rows reach half way to the next one's;
-    neighbours that say the same are one."""
+    """`measured`: (call, kernel, smallest block, packed bytes, result); `say` makes of all results of one place the
+    fields of a row, or None. One kernel may be measured with several blocks: each block's rows reach half way to the
+    next one's; neighbours that say the same are one."""
     groups = {}
     for call, kernel, block, size, result in measured:
         groups.setdefault((call, kernel), {}).setdefault(block, {}).setdefault(size, []).append(result)
@@ -102,5 +103,6 @@ def as_source(rows, measured):
     head = ("// Where packing wins, and the way in a GPU's memory: library, version, call, mover, smallest block,\n"
             "// packed bytes, way. Written by `perf/mpi/sluice-mpi tune --source`:\n"
             f"// {measured}.\n")
-    return head + "".join(f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
-                          f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}{way(row)}}},\n' for row in rows)
+    return head + "".join(
+        f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
+        f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}{way(row)}}},\n' for row in rows)

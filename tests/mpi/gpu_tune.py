@@ -19,6 +19,8 @@ CASES = ["contig.4K", "vec.b8B.s16B.4K", "vec.b256B.s512B.4K"]
 CALLS = {"send": "MPI_Send", "receive": "MPI_Recv", "collective": "MPI_Bcast"}
 WAYS = ["one-shot", "staged"]
 PASSED = "passed on"
+REPORTED = re.compile(r"rank \d+: (MPI_\w+): (?:1 calls, .* accelerated \(gpu, ([\w-]+)\)|1 passed on: 1 (\w+))$",
+                      re.MULTILINE)
 # What makes the interposer believe that any library takes a GPU's pointers.
 BELIEVED = {"MV2_USE_CUDA": "1"}
 
@@ -27,7 +29,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", required=True, choices=sorted(run.ENVIRONMENTS))
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--driver", type=pathlib.Path, help="a libcuda.so.1; without it, that there is no GPU is looked at")
+    parser.add_argument("--driver", type=pathlib.Path, help="a libcuda.so.1; else there is to be no GPU")
     parser.add_argument("--program", help="mpi_gpu_ways")
     return parser.parse_args()
 
@@ -66,21 +68,21 @@ def check_measurements(measured):
     for row in measured:
         found[row["what"]].add(row["case"])
         must(row["us"].keys() == {"sluice"} and row["us"]["sluice"] > 0 and row["rounds"] == 2, row)
-    must(found == {f"tune {part} device {way}": set(CASES) for part in ("messages", "broadcasts") for way in WAYS}, found)
+    parts = [f"tune {part} device {way}" for part in ("messages", "broadcasts") for way in WAYS]
+    must(found == dict.fromkeys(parts, set(CASES)), found)
 
 
 def ways_seen(arguments, table, ranks, **variables):
     """{function: the way in its report, or PASSED and why} of a program under a table. Its data must be right."""
     settings = {"LD_PRELOAD": arguments.build / "lib/libsluice-mpi.so", "LD_LIBRARY_PATH": arguments.driver.parent,
                 "SLUICE_MPI_TABLE": table, "SLUICE_MPI_REPORT": "1", "SLUICE_TEST_GPU": "1", **variables}
-    line = [run.launcher(arguments.library), "-np", str(ranks), "env", *(f"{name}={value}" for name, value in settings.items()),
-            arguments.program]
-    done = subprocess.run(line, env={**os.environ, **run.ENVIRONMENTS[arguments.library]}, capture_output=True, text=True,
-                          timeout=100)
+    variables = [f"{name}={value}" for name, value in settings.items()]
+    line = [run.launcher(arguments.library), "-np", str(ranks), "env", *variables, arguments.program]
+    environment = {**os.environ, **run.ENVIRONMENTS[arguments.library]}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=100)
     must(done.returncode == 0, f"{line}: exit status {done.returncode}\n{done.stderr}")
     must(f"table {table}" in done.stderr, done.stderr)
-    return {function: way or f"{PASSED}: {why}" for function, way, why in re.findall(
-        r"rank \d+: (MPI_\w+): (?:1 calls, .* accelerated \(gpu, ([\w-]+)\)|1 passed on: 1 (\w+))$", done.stderr, re.MULTILINE)}
+    return {function: way or f"{PASSED}: {why}" for function, way, why in REPORTED.findall(done.stderr)}
 
 
 def check_reports(arguments, folder, table):
@@ -95,7 +97,7 @@ def check_reports(arguments, folder, table):
     must(seen(lambda row: row["way"]) == measured, f"not the ways measured, {measured}")
     other = dict(zip(WAYS, reversed(WAYS)))
     changed = seen(lambda row: other[row["way"]])
-    must(changed == {function: other[way] for function, way in measured.items()}, f"{changed} where the table says the others")
+    must(changed == {function: other[way] for function, way in measured.items()}, f"{changed}, and not the others")
     mixed = seen(lambda row: "staged" if row["call"] == "send" and row["mover"] == "gather8" else "one-shot")
     must(mixed == {"MPI_Send": "staged", "MPI_Recv": "one-shot", "MPI_Bcast": "one-shot"}, mixed)
     # Neither is for a library that does not take a GPU's pointers: as if there were no such row.
@@ -122,10 +124,12 @@ def check_without(arguments, folder):
     """What is no library in the driver's place: no GPU, also where a driver is installed."""
     (folder / "libcuda.so.1").write_text("nothing", encoding="utf-8")
     status, text, table, measured = tune(arguments, folder, folder, "--memory", "device", "--cases", CASES[1])
-    must(status == run.SKIPPED and "no GPU here" in text and table is None and not measured, f"exit status {status}: {text}")
+    must(status == run.SKIPPED and "no GPU here" in text, f"exit status {status}: {text}")
+    must(table is None and not measured, measured)
     status, text, table, measured = tune(arguments, folder, folder, "--cases", CASES[1])
     must("no GPU here" in text, text)
-    must({row["what"] for row in measured} == {f"tune {part}" for part in ("pack", "unpack", "messages", "broadcasts")}, measured)
+    parts = ("pack", "unpack", "messages", "broadcasts")
+    must({row["what"] for row in measured} == {f"tune {part}" for part in parts}, measured)
     if table is None:  # where packing is never worth it on this machine
         must(status == 1 and "no table written" in text, f"exit status {status}: {text}")
     else:

@@ -38,19 +38,66 @@ class Ways(unittest.TestCase):
 
     def test_cases_count_alike(self):
         # By the sum staged were faster.
-        self.assertEqual(tuning.goes([{"one-shot": 10, "staged": 20}, {"one-shot": 1000, "staged": 900}])["way"], "one-shot")
+        cases = [{"one-shot": 10, "staged": 20}, {"one-shot": 1000, "staged": 900}]
+        self.assertEqual(tuning.goes(cases)["way"], "one-shot")
         # What was not measured of all is none.
         self.assertEqual(tuning.goes([{"one-shot": 10, "staged": 1}, {"one-shot": 10}])["way"], "one-shot")
 
     def test_the_librarys_own_is_a_way(self):
-        times = {"one-shot": {"sluice": [5, 9, 7], "library": [4, 4, 3]}, "device": {"sluice": [6, 6, 6], "library": [9, 9, 9]}}
-        self.assertEqual(tuned.us_of_ways(times), {"one-shot": 7, "device": 6, "off": 6.5})
-        self.assertEqual(tuned.us_of_ways({"staged": {"sluice": [2, 1, 3]}}), {"staged": 2})
+        times = {"one-shot": {"sluice": 7, "library": 4}, "device": {"sluice": 6, "library": 5}}
+        self.assertEqual(tuned.us_of_ways(times), {"one-shot": 7, "device": 6, "off": 4.5})
+        self.assertEqual(tuned.us_of_ways({"staged": {"sluice": 2}}), {"staged": 2})
+
+
+class FakeLibrary:
+    """One that takes a GPU's pointers, whose runs take what is told for each way and round."""
+
+    name, version, takes_gpus = "openmpi", "4.1.4", True
+
+    def __init__(self, us):
+        self.us, self.runs = us, []
+
+    def kernel_of(self, _):
+        return "gather8"
+
+    def run(self, part, options, mode, gpu):
+        self.runs.append((part, gpu))
+        sluice, own = self.us[gpu][self.runs.count((part, gpu)) - 1]
+        assert "--gpu" in options and mode == "always"
+        return [{"what": part, "case": case, "bytes": size, "us": {"sluice": sluice, "library": own}}
+                for case, size in (("vec.b8B.s16B.4K", 4096), ("face.x.h1", 524288))], ""
+
+
+class Rounds(unittest.TestCase):
+    ARGUMENTS = types.SimpleNamespace(samples=1, cases="", rounds=3)
+
+    def measured(self, us):
+        library = FakeLibrary(us)
+        rows, measured = tuned.on_device(self.ARGUMENTS, library, tuned.Places(library))
+        return library, rows, measured
+
+    def test_ways_take_turns_and_medians_count(self):
+        us = {"one-shot": [(9, 20), (1, 20), (10, 20)], "staged": [(8, 20)] * 3, "device": [(7, 20), (70, 20), (7, 20)]}
+        library, rows, measured = self.measured(us)
+        turn = [(part, way) for way in us for part in ("messages", "broadcasts")]
+        self.assertEqual(library.runs, turn * 3)
+        self.assertEqual({(row["call"], row["way"]) for row in rows},
+                         {(call, "device") for call in ("send", "receive", "collective")})
+        self.assertEqual({(row["what"], row["us"]["sluice"]) for row in measured if row["case"] == "vec.b8B.s16B.4K"},
+                         {(f"tune {part} device {way}", middle) for part in ("messages", "broadcasts")
+                          for way, middle in (("one-shot", 9), ("staged", 8), ("device", 7))})
+
+    def test_the_library_may_be_fastest(self):
+        _, rows, _ = self.measured({way: [(10, 5)] * 3 for way in ("one-shot", "staged", "device")})
+        self.assertEqual({row["way"] for row in rows}, {"off"})
+        # Of a case that no table is made of there is no row.
+        self.assertEqual(len(rows), 3)
 
 
 class Reach(unittest.TestCase):
     def test_sizes_reach_half_way_on_a_logarithmic_scale(self):
-        measured = [at(8, 4096, one_shot=1, staged=2), at(8, 65536, one_shot=1, staged=2), at(8, 1048576, one_shot=2, staged=1)]
+        measured = [at(8, 4096, one_shot=1, staged=2), at(8, 65536, one_shot=1, staged=2),
+                    at(8, 1048576, one_shot=2, staged=1)]
         self.assertEqual(device_rows(measured), [("send", [0, None], [1, 262144], "one-shot"),
                                                  ("send", [0, None], [262145, None], "staged")])
 
@@ -66,10 +113,12 @@ class Reach(unittest.TestCase):
 
     def test_calls_do_not_mix(self):
         measured = [at(8, 4096, one_shot=1, staged=2), at(8, 4096, "collective", one_shot=2, staged=1)]
-        self.assertEqual([(row[0], row[3]) for row in device_rows(measured)], [("collective", "staged"), ("send", "one-shot")])
+        self.assertEqual([(row[0], row[3]) for row in device_rows(measured)],
+                         [("collective", "staged"), ("send", "one-shot")])
 
     def test_rows_for_the_host_leave_out_what_loses(self):
-        measured = [("send", "rows", 8, size, wins) for size, wins in ((100, True), (400, False), (1600, True), (1600, True))]
+        measured = [("send", "rows", 8, size, wins)
+                    for size, wins in ((100, True), (400, False), (1600, True), (1600, True))]
         measured += [("send", "rows", 800, 100, True), ("send", "rows", 800, 100, False)]
         rows = tuning.rows_of(LIBRARY, measured, tuning.packs)
         self.assertEqual([(row["memory"], row["smallest_block"], row["packed_bytes"]) for row in rows],
@@ -86,7 +135,8 @@ class Source(unittest.TestCase):
                                       '{"openmpi", "4.1.4", Call::kPack, "rows", {0, kAny}, {1, kAny}},'])
 
     def test_blocks_by_the_names_of_cases(self):
-        blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3, "contig.64K": 0}
+        blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3,
+                  "contig.64K": 0}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 
 

@@ -1,5 +1,6 @@
 """The programs of ./dev gpu: built in the tree, or packed elsewhere and carried along."""
 
+import gzip
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ SYSTEM_LIBRARIES = re.compile(r"^(linux-vdso|ld-linux|lib(c|m|dl|rt|pthread|reso
 DOOR = "libnccl.so.2"  # loaded by PyTorch and CuPy in NCCL's place
 MPI_DOOR = "libsluice-mpi.so"
 LARGEST_PACK_MIB = 60
+COMPRESSED_BYTES = 10 << 20  # larger files are packed compressed: MPICH's library is 40 MiB, most of them alike
 
 
 class Programs:
@@ -48,6 +50,8 @@ class Programs:
         """Finds programs that run here: packed ones, else those that the tree builds."""
         for folder in (self.packed, self.built):
             self.folder = folder
+            if folder == self.packed:
+                unpack(folder)
             if folder == self.built:
                 print("building", flush=True)
                 if subprocess.run([self.root / "dev", "build-gpu"], check=False).returncode != 0:
@@ -74,6 +78,20 @@ def libraries_of(program):
         name, _, where = line.strip().partition(" => ")
         if where and not SYSTEM_LIBRARIES.match(name):
             yield name, pathlib.Path(where.split(" (")[0])
+
+
+def compress(folder):
+    for file in [each for each in folder.rglob("*") if each.is_file() and each.stat().st_size > COMPRESSED_BYTES]:
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+
+
+def unpack(folder):
+    for file in folder.rglob("*.gz"):
+        whole = file.with_suffix("")
+        whole.write_bytes(gzip.decompress(file.read_bytes()))
+        whole.chmod(0o755)
+        file.unlink()
 
 
 def mpi_programs(built):
@@ -103,9 +121,11 @@ def pack(root):
     for file in [*target.glob("bin/*"), *target.glob("lib/*")]:
         file.chmod(0o755)
         subprocess.run(["strip", "--strip-unneeded", file], check=True)
-    mib = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) / 2**20
     libraries = ", ".join(sorted(file.name for file in target.glob("lib/*")))
-    print(f"build/gpu: {mib:.0f} MiB, {', '.join(sorted(file.name for file in target.glob('bin/*')))} with {libraries}")
+    programs = sorted(file.name for file in target.glob("bin/*"))
+    compress(target)
+    mib = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) / 2**20
+    print(f"build/gpu: {mib:.0f} MiB, {', '.join(programs)} with {libraries}")
     if mib > LARGEST_PACK_MIB:
         print(f"that is more than {LARGEST_PACK_MIB} MiB")
         return 1

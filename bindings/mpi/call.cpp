@@ -25,6 +25,7 @@ const char* name_of(policy::Way way, const TypeInfo& type) {
     case policy::Way::kOneShot: return "gpu, one-shot";
     case policy::Way::kStaged: return "gpu, staged";
     case policy::Way::kDevice: return "gpu, device";
+    case policy::Way::kOff: break;
   }
   return "";
 }
@@ -47,12 +48,18 @@ bool library_takes_devices() {
   return takes;
 }
 
+/// Whether a row's way can be gone. What packed structs would lose elements in the library's own
+/// hands is ours to receive.
+bool can_go(policy::Way way, const TypeInfo& type, Call call) {
+  if (way == policy::Way::kOff && type.always_received && call != Call::kSend) return false;
+  return (way != policy::Way::kDevice && way != policy::Way::kOff) || library_takes_devices();
+}
+
 policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes) {
   if (const policy::Way* const forced = policy::forced_way(); forced != nullptr) return *forced;
   for (const policy::DeviceRange& range : type.device_ranges)
     if (range.call == call && bytes >= range.packed_bytes.first &&
-        bytes <= range.packed_bytes.last &&
-        (range.way != policy::Way::kDevice || library_takes_devices()))
+        bytes <= range.packed_bytes.last && can_go(range.way, type, call))
       return range.way;
   return library_takes_devices() ? policy::Way::kDevice : policy::Way::kOneShot;
 }
@@ -72,6 +79,7 @@ Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t 
   const bool moves = type.contiguous() ? way != policy::Way::kDevice : device::has_kernels();
   if (place.where == device::Where::kUnknown || policy::leaves_devices() || !moves)
     return {.reason = Reason::kDevice, .place = place};
+  if (way == policy::Way::kOff) return {.reason = Reason::kTable, .place = place};
   return {.packs = true, .way = way, .place = place};
 }
 

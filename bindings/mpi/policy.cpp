@@ -91,6 +91,7 @@ std::optional<Way> way_named(std::string_view name) {
   if (name == "one-shot") return Way::kOneShot;
   if (name == "staged") return Way::kStaged;
   if (name == "device") return Way::kDevice;
+  if (name == "off") return Way::kOff;
   return std::nullopt;
 }
 
@@ -148,27 +149,16 @@ std::int64_t read_limit() {
   return std::int64_t{mb} << 20;
 }
 
-struct GpuSetting {
-  bool off = false;
-  std::optional<Way> way;
-};
-
-GpuSetting read_gpu_setting() {
+std::optional<Way> read_forced_way() {
   const char* const value = variable("SLUICE_MPI_GPU");
-  if (value == nullptr || std::string_view(value) == "auto") return {};
-  if (std::string_view(value) == "off") return {.off = true, .way = {}};
+  if (value == nullptr || std::string_view(value) == "auto") return std::nullopt;
   const auto way = way_named(value);
   if (!way)
     std::fprintf(stderr,
                  "sluice-mpi: SLUICE_MPI_GPU=%s is none of auto, off, one-shot, staged, device: "
                  "auto\n",
                  value);
-  return {.off = false, .way = way};
-}
-
-const GpuSetting& gpu_setting() {
-  static const GpuSetting value = read_gpu_setting();
-  return value;
+  return way;
 }
 
 /// Whether a row's type is of this kind.
@@ -250,10 +240,13 @@ std::vector<DeviceRange> device_ranges(const datatype::Layout* layout) {
 }
 
 const Way* forced_way() {
-  const GpuSetting& setting = gpu_setting();
-  return setting.way ? &*setting.way : nullptr;
+  static const std::optional<Way> value = read_forced_way();
+  return value ? &*value : nullptr;
 }
 
-bool leaves_devices() { return gpu_setting().off; }
+bool leaves_devices() {
+  const Way* const forced = forced_way();
+  return forced != nullptr && *forced == Way::kOff;
+}
 
 }  // namespace sluice::mpi::policy

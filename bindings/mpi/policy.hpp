@@ -48,6 +48,7 @@ enum class Way : std::uint8_t {
   kOneShot,  ///< from a GPU's memory by a kernel straight into pinned memory of the host
   kStaged,   ///< by a kernel into that GPU's memory, from there copied into pinned memory
   kDevice,   ///< by a kernel into that GPU's memory, which a library takes that knows of GPUs
+  kOff,      ///< not at all: a library that knows of GPUs is given the call as it is
 };
 
 /// How one kind of call goes for one type in a GPU's memory.

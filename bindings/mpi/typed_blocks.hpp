@@ -47,8 +47,8 @@ class TypedBlocks {
       if (info.layout == nullptr || bytes > INT_MAX ||
           !(route.packs || must || info.contiguous() || route_.packs))
         return note_passed(function, info, bytes), false;
-      if (!route.packs && !route_.packs && route.reason == Reason::kDevice)
-        return note_passed(function, Reason::kDevice), false;
+      if (!route.packs && !route_.packs && route.place.where != device::Where::kHost)
+        return note_passed(function, route.reason), false;
       if (route.packs || (must && one == nullptr && !info.contiguous())) one = &info;
       all_bytes += bytes;
     }

@@ -45,7 +45,7 @@ class Run:
 
     def step(self, step):
         left = self.deadline - time.monotonic()
-        reason = step.reason_to_skip()
+        reason = step.reason_to_skip(self.programs.environment()["PATH"])
         if reason is None and left < 10:
             reason = "no time left"
         if reason is not None:

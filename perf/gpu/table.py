@@ -80,10 +80,23 @@ def packing(rows):
               f"of a copy ({beside})")
 
 
+def ways(rows):
+    """Half a round trip of messages in a GPU's memory, each way. Rows of sluice-mpi tune."""
+    cases = {}
+    for row in rows:
+        if row.get("what", "").startswith("tune messages device "):
+            us = cases.setdefault((row["library"], row["case"]), {})
+            us[row["what"].split()[-1]] = row["us"]["sluice"]
+            us.update({"passed on": row["us"]["library"]} if "library" in row["us"] else {})
+    for (library, case), us in cases.items():
+        print(f"message of {library}, {case}: " + ", ".join(f"{way} {each:.1f} us" for way, each in us.items()))
+
+
 def show(results, outcomes):
     rows = rows_of(results)
     print("\n== measured")
     packing(rows)
+    ways(rows_of(results.with_name(f"{results.stem}-mpi.jsonl")))
     figures = probes(rows)
     if figures is not None:
         small(rows, *figures[1:])

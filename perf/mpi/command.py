@@ -4,26 +4,27 @@ import argparse
 import datetime
 import json
 import pathlib
-import re
 import socket
 import sys
 
 import programs
+import tuned
 import tuning
 
 sys.path.append(str(programs.ROOT / "perf/compare"))
 
 PARTS = ["pack", "unpack", "calls", "messages", "broadcasts", "halo"]
-# Cases that stand for what a table distinguishes: kernel, smallest block, size.
-TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 
 
 def parse_arguments(description):
     parser = argparse.ArgumentParser(prog="sluice-mpi", description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    tune = commands.add_parser("tune", help="measure where packing wins, and write a table")
+    tune = commands.add_parser("tune", help="measure where packing wins, and how a GPU's memory goes; write a table")
     tune.add_argument("--output", type=pathlib.Path, default=pathlib.Path("sluice-mpi-table.json"))
+    tune.add_argument("--memory", nargs="+", default=list(tuned.MEMORIES), choices=list(tuned.MEMORIES),
+                      help="where messages are; device: of a GPU, if there is one")
+    tune.add_argument("--rounds", type=int, default=3, help="in which the ways of a GPU's memory take turns")
     tune.add_argument("--source", type=pathlib.Path, metavar="FILE", help="also as bindings/mpi/policy_table.inc")
     measure = commands.add_parser("measure", help="measure beside the library's own")
     measure.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
@@ -34,7 +35,7 @@ def parse_arguments(description):
     for each in (tune, measure):
         each.add_argument("--libraries", nargs="+", default=list(programs.LIBRARIES), choices=list(programs.LIBRARIES))
         each.add_argument("--samples", type=int, default=15)
-        each.add_argument("--cases", default="", help="only those whose name contains this")
+        each.add_argument("--cases", default="", help="only those whose name contains one of these, between commas")
     for each in (measure, report, tune):
         each.add_argument("--results", type=pathlib.Path, help="the .jsonl file; default perf/results/mpi-HOST-DATE.jsonl")
     arguments = parser.parse_args()
@@ -71,61 +72,47 @@ def measure(arguments):
     header, rows = load(arguments.results)
     for part in arguments.parts:
         for library in programs.usable_libraries(arguments.libraries):
-            options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
-            new, _ = library.run(part, options, "all", arguments.table)
+            new, _ = library.run(part, tuned.options_of(arguments), "all", arguments.table)
             rows.update({(part, library.name, row["case"]): row for row in new})
             print(f"{part}, {library.name} {library.version}: {len(new)} cases")
             save(arguments.results, new_header(arguments, header), rows)
     print(f"wrote {arguments.results}")
 
 
-def block_of(case):
-    """The bytes of the smallest block of a tuned case."""
-    found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
-    if found:
-        return int(found.group(2)) * (1024 if found.group(3) else 1)
-    return tuning.smallest_block(case)
-
-
-def tune_one(arguments, library):
-    """(call, kernel, smallest block, packed bytes, wins) of one library; and the rows that it is from."""
-    options = ["--samples", str(arguments.samples), "--cases", arguments.cases]
-    measured, all_rows, kernels = [], [], {}
-    for part in ("pack", "unpack", "messages", "broadcasts"):
-        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
-        mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
-        rows, _ = library.run(part, [*options, *mixed], "always")
-        all_rows += [{**row, "what": f"tune {part}"} for row in rows]
-        for row in rows:
-            if not TUNED.match(row["case"]):
-                continue
-            if row["case"] not in kernels:
-                kernels[row["case"]] = library.kernel_of(row["case"])
-            kernel = kernels[row["case"]]
-            if kernel is None:
-                continue
-            found = (kernel.split()[0], block_of(row["case"]) or row["bytes"], row["bytes"])
-            if part == "messages":
-                calls = tuning.best_way(row)
-                measured += [(call, *found, call in calls) for call in ("send", "receive")]
-            else:
-                call = "collective" if part == "broadcasts" else part
-                measured.append((call, *found, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
-    return measured, all_rows
-
-
 def tune(arguments):
     header, saved = load(arguments.results)
-    rows = []
+    rows, failed, memories = [], [], list(arguments.memory)
     for library in programs.usable_libraries(arguments.libraries):
-        measured, measured_rows = tune_one(arguments, library)
-        saved.update({(row["what"], library.name, row["case"]): row for row in measured_rows})
-        rows += tuning.rows_of(library, measured)
+        places = tuned.Places(library)
+        for memory in list(memories):
+            try:
+                new, measured = tuned.MEMORIES[memory](arguments, library, places)
+            except programs.NoGpu:
+                memories.remove(memory)
+                print("sluice-mpi: no GPU here: without rows for memory of one")
+                continue
+            except programs.Failed as failure:  # what else was measured is not lost by it
+                failed.append(f"without {library.name} in memory {memory}: {failure}")
+                continue
+            rows += new
+            saved.update({(row["what"], library.name, row["case"]): row for row in measured})
+    if not memories:
+        sys.exit(programs.NO_GPU)
     header = new_header(arguments, header)
     save(arguments.results, header, saved)
-    if not rows:
-        sys.exit("sluice-mpi: nothing was measured, or packing wins nowhere; no table written")
-    measured_on = f"{header['machine']['cpu']}, {header['machine']['system']}, {header['date']}"
+    if rows:
+        write_table(arguments, rows, header)
+    else:
+        failed.append("nothing was measured, or packing wins nowhere; no table written")
+    if failed:
+        sys.exit("\n".join(f"sluice-mpi: {each}" for each in failed))
+
+
+def write_table(arguments, rows, header):
+    parts = [header["machine"]["cpu"], header["machine"]["system"], header["date"]]
+    if any(row["memory"] == "device" for row in rows):
+        parts.insert(1, programs.gpu_name())
+    measured_on = ", ".join(parts)
     arguments.output.write_text(tuning.as_table(rows, measured_on), encoding="utf-8")
     if arguments.source:
         arguments.source.write_text(tuning.as_source(rows, measured_on), encoding="utf-8")
@@ -146,4 +133,7 @@ def report(arguments):
 
 def main(description):
     arguments = parse_arguments(description)
-    {"tune": tune, "measure": measure, "report": report}[arguments.command](arguments)
+    try:
+        {"tune": tune, "measure": measure, "report": report}[arguments.command](arguments)
+    except programs.Failed as failure:
+        sys.exit(f"sluice-mpi: {failure}")

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
@@ -17,7 +16,16 @@ TIMEOUT_S = 900
 # Beside the interposer, Open MPI as it is; as root it wants to be told so.
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 LIBRARIES = {"openmpi": "mpirun.openmpi", "mpich": "mpirun.mpich"}
+NO_GPU = 77  # the program's exit status
 KERNEL = re.compile(r"rank 0: MPI_Pack: .*accelerated \(([^)]*)\)")
+
+
+class Failed(Exception):
+    """A run that did not end well; its text says how."""
+
+
+class NoGpu(Failed):
+    """The program found no GPU."""
 
 
 class Library:
@@ -28,12 +36,14 @@ class Library:
         self.program = pathlib.Path(program or BUILD / "bin" / f"sluice-mpi-perf-{name}")
         self.launcher = shlex.split(launcher or LIBRARIES[name])
         self.version = "?"
+        self.takes_gpus = False  # known when a run with --gpu has ended
 
     def usable(self):
         return self.program.exists() and shutil.which(self.launcher[0]) is not None
 
-    def run(self, what, options=(), mode=None, table=None):
-        """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is; None leaves the interposer out."""
+    def run(self, what, options=(), mode=None, table=None, gpu=None):
+        """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is, None leaves the interposer
+        out; `gpu` is what SLUICE_MPI_GPU is."""
         ranks = 2 if what in ("messages", "broadcasts", "halo") else 1
         variables = []
         if mode:
@@ -42,6 +52,8 @@ class Library:
                 variables.append("SLUICE_MPI_REPORT=1")
             if table:
                 variables.append(f"SLUICE_MPI_TABLE={table}")
+            if gpu:
+                variables.append(f"SLUICE_MPI_GPU={gpu}")
         line = [*self.launcher, "-np", str(ranks), "env", *variables, str(self.program), what, *options]
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                               env={**os.environ, **ENVIRONMENT}, start_new_session=True) as process:
@@ -50,13 +62,16 @@ class Library:
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
+        if process.returncode == NO_GPU:
+            raise NoGpu("no GPU here")
         if process.returncode:
-            sys.exit(f"sluice-mpi: {shlex.join(line)}: exit status {process.returncode}\n{errors[-2000:]}")
+            raise Failed(f"{shlex.join(line)}: exit status {process.returncode}\n{errors[-2000:]}")
         rows = [json.loads(row) for row in output.splitlines() if row.startswith("{")]
         header = next((row for row in rows if "library" in row), {})
         if mode and not header.get("interposed"):
-            sys.exit(f"sluice-mpi: {INTERPOSER} did not get in front of {self.name}")
+            raise Failed(f"{INTERPOSER} did not get in front of {self.name}")
         self.version = version_of(header.get("library", "")) or self.version
+        self.takes_gpus = header.get("takes_gpus", self.takes_gpus)
         return [{**row, "library": self.name, "version": self.version} for row in rows if "us" in row], errors
 
     def kernel_of(self, case):
@@ -69,6 +84,15 @@ class Library:
 def version_of(text):
     found = re.search(r"\d+\.\d+(\.\d+)?", text)
     return found.group(0) if found else ""
+
+
+def gpu_name():
+    """What nvidia-smi calls the first one."""
+    if shutil.which("nvidia-smi") is None:
+        return "a GPU without nvidia-smi"
+    done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "-i", "0"], capture_output=True,
+                          text=True, timeout=60, check=False)
+    return done.stdout.strip() or "a GPU without a name"
 
 
 def usable_libraries(names):

@@ -1,18 +1,20 @@
-"""Where packing wins: from measurements between two ranks to the rows of a table."""
+"""Where packing wins, and which way is fastest: from measurements between two ranks to the rows of a table."""
 
 import json
+import math
 
 # A call is accelerated where it is at least this much faster, so that noise does not decide.
 WORTH = 1.05
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
+# Of messages in a GPU's memory, as `way` in a table: an earlier one counts unless a later one is worth it.
+WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
 UNBOUNDED = None
 
 
-def best_way(row):
-    """Which sides should pack, by this case: the fastest way that is worth it, or none."""
+def best_sides(row):
+    """Which sides should pack, by this case: the fastest that are worth it, or none."""
     us = row["us"]
-    ways = [(us[way], calls) for way, calls in CALLS.items() if way in us]
-    fastest, calls = min(ways)
+    fastest, calls = min((us[sides], calls) for sides, calls in CALLS.items() if sides in us)
     return calls if us["library"] >= WORTH * fastest else ()
 
 
@@ -26,41 +28,58 @@ def smallest_block(case):
     return None
 
 
+def packs(wins):
+    """What a row says of cases in the host's memory that are at one place of the table."""
+    return {"memory": "host"} if all(wins) else None
+
+
+def goes(cases):
+    """The same in a GPU's memory, for {way: us} of each: what takes least, all cases counting alike."""
+    ways = [way for way in WAYS if all(way in us for us in cases)]
+    mean = {way: math.prod(us[way] for us in cases) ** (1 / len(cases)) for way in ways}
+    return {"memory": "device", "way": next(way for way in ways if mean[way] < WORTH * min(mean.values()))}
+
+
 def ranges(points):
-    """[(first, last)] of sizes where packing wins: `points` are (bytes, wins), ascending; a win reaches half way, on a
-    logarithmic scale, to the next size that loses, and to the end where none does."""
-    found, start = [], None
-    for k, (size, wins) in enumerate(points):
-        if wins and start is None:
-            start = 1 if k == 0 else round((points[k - 1][0] * size) ** 0.5) + 1
-        if not wins and start is not None:
-            found.append([start, round((points[k - 1][0] * size) ** 0.5)])
-            start = None
-    if start is not None:
-        found.append([start, UNBOUNDED])
-    return found
+    """[(first, last, said)] of sizes of which the same is said: `points` are (bytes, said), ascending, and nothing is
+    said where packing loses. Each reaches half way, on a logarithmic scale, to the next size of which something else
+    is said, and to the end where there is none."""
+    found = []
+    for k, (size, said) in enumerate(points):
+        first = 1 if k == 0 else half_way(points[k - 1][0], size) + 1
+        if found and found[-1][2] == said:
+            continue
+        if found:
+            found[-1][1] = first - 1
+        found.append([first, UNBOUNDED, said])
+    return [each for each in found if each[2] is not None]
 
 
-def rows_of(library, measured):
-    """`measured`: (call, kernel, smallest block, packed bytes, wins). One kernel may be measured with several blocks:
-    each block's rows reach half way to the next one's; neighbours that say the same are one."""
+def half_way(one, other):
+    return round((one * other) ** 0.5)
+
+
+def rows_of(library, measured, say):
+    """`measured`: (call, kernel, smallest block, packed bytes, result); `say` makes of all results of one place the
+    fields of a row, or None. One kernel may be measured with several blocks: each block's rows reach half way to the
+    next one's; neighbours that say the same are one."""
     groups = {}
-    for call, kernel, block, size, wins in measured:
-        groups.setdefault((call, kernel), {}).setdefault(block, {}).setdefault(size, []).append(wins)
+    for call, kernel, block, size, result in measured:
+        groups.setdefault((call, kernel), {}).setdefault(block, {}).setdefault(size, []).append(result)
     rows = []
     for (call, kernel), blocks in sorted(groups.items()):
         known = sorted(blocks)
         merged = []  # ((first, last) block, ranges)
         for k, block in enumerate(known):
-            first = 0 if k == 0 else round((known[k - 1] * block) ** 0.5) + 1
-            last = UNBOUNDED if k + 1 == len(known) else round((block * known[k + 1]) ** 0.5)
-            found = ranges(sorted((size, all(wins)) for size, wins in blocks[block].items()))
+            first = 0 if k == 0 else half_way(known[k - 1], block) + 1
+            last = UNBOUNDED if k + 1 == len(known) else half_way(block, known[k + 1])
+            found = ranges(sorted((size, say(results)) for size, results in blocks[block].items()))
             if merged and merged[-1][1] == found:
                 merged[-1][0][1] = last
             else:
                 merged.append(([first, last], found))
-        rows += [{"library": library.name, "version": library.version, "call": call, "mover": kernel, "memory": "host",
-                  "smallest_block": reach, "packed_bytes": size} for reach, found in merged for size in found]
+        rows += [{"library": library.name, "version": library.version, "call": call, "mover": kernel, **said,
+                  "smallest_block": reach, "packed_bytes": size} for reach, found in merged for *size, said in found]
     return rows
 
 
@@ -78,7 +97,12 @@ def as_source(rows, measured):
     def bounds(pair):
         return f"{{{pair[0]}, {'kAny' if pair[1] is None else pair[1]}}}"
 
-    head = ("// Where packing wins: library, version, call, mover, smallest block, packed bytes. Written by\n"
-            f"// `perf/mpi/sluice-mpi tune --source`: {measured}.\n")
-    return head + "".join(f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
-                          f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}}},\n' for row in rows)
+    def way(row):
+        return f", {WAYS[row['way']]}" if row["memory"] == "device" else ""
+
+    head = ("// Where packing wins, and the way in a GPU's memory: library, version, call, mover, smallest block,\n"
+            "// packed bytes, way. Written by `perf/mpi/sluice-mpi tune --source`:\n"
+            f"// {measured}.\n")
+    return head + "".join(
+        f'{{"{row["library"]}", "{row["version"]}", {names[row["call"]]}, "{row["mover"]}", '
+        f'{bounds(row["smallest_block"])}, {bounds(row["packed_bytes"])}{way(row)}}},\n' for row in rows)

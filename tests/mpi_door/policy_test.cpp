@@ -81,13 +81,16 @@ TEST_F(Table, RowsForMemoryOfGpusSayTheWay) {
                 "way": "one-shot", "packed_bytes": [1, 65536]},
                {"library": "openmpi", "call": "send", "mover": "*", "memory": "device", "way": "staged"},
                {"library": "openmpi", "call": "send", "mover": "no such mover", "memory": "device",
-                "way": "device"})"));
+                "way": "device"},
+               {"library": "openmpi", "call": "receive", "mover": "*", "memory": "device", "way": "off"})"));
   EXPECT_FALSE(accelerates(kStrided, policy::Call::kSend, 128));
   const auto ranges = policy::device_ranges(kStrided.get());
-  ASSERT_EQ(ranges.size(), 2u);
+  ASSERT_EQ(ranges.size(), 3u);
   EXPECT_EQ(ranges[0].way, policy::Way::kOneShot);
   EXPECT_EQ(ranges[0].packed_bytes.last, 65536u);
   EXPECT_EQ(ranges[1].way, policy::Way::kStaged);
+  EXPECT_EQ(ranges[2].call, policy::Call::kReceive);
+  EXPECT_EQ(ranges[2].way, policy::Way::kOff);
 }
 
 TEST_F(Table, ContiguousMessagesAreNeverPacked) {

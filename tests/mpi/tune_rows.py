@@ -1,0 +1,144 @@
+"""From measurements to the rows of a table: perf/mpi/tuning.py. Usage: tune_rows.py FOLDER OF IT"""
+
+import sys
+import types
+import unittest
+
+sys.path.insert(0, sys.argv.pop(1))
+import tuned  # noqa: E402
+import tuning  # noqa: E402
+
+LIBRARY = types.SimpleNamespace(name="openmpi", version="4.1.4")
+
+
+def device_rows(measured):
+    """[(call, block, bytes, way)] for one kernel."""
+    rows = tuning.rows_of(LIBRARY, measured, tuning.goes)
+    assert all(row["memory"] == "device" and row["mover"] == "gather8" and row["version"] == "4.1.4" for row in rows)
+    return [(row["call"], row["smallest_block"], row["packed_bytes"], row["way"]) for row in rows]
+
+
+def at(block, size, call="send", **us):
+    return call, "gather8", block, size, {way.replace("_", "-"): each for way, each in us.items()}
+
+
+class Ways(unittest.TestCase):
+    def test_the_fastest(self):
+        self.assertEqual(tuning.goes([{"one-shot": 20, "staged": 10}])["way"], "staged")
+        self.assertEqual(tuning.goes([{"one-shot": 20, "staged": 30, "device": 10, "off": 15}])["way"], "device")
+        self.assertEqual(tuning.goes([{"one-shot": 20, "staged": 30, "device": 10, "off": 9}])["way"], "off")
+
+    def test_a_tie_is_the_earlier_ones(self):
+        self.assertEqual(tuning.goes([{"staged": 10, "one-shot": 10}])["way"], "one-shot")
+        self.assertEqual(tuning.goes([{"device": 10, "one-shot": 10, "staged": 10, "off": 10}])["way"], "off")
+
+    def test_what_is_not_worth_it_does_not_count(self):
+        self.assertEqual(tuning.goes([{"staged": 10, "one-shot": 10.4}])["way"], "one-shot")
+        self.assertEqual(tuning.goes([{"staged": 10, "one-shot": 10.6}])["way"], "staged")
+
+    def test_cases_count_alike(self):
+        # By the sum staged were faster.
+        cases = [{"one-shot": 10, "staged": 20}, {"one-shot": 1000, "staged": 900}]
+        self.assertEqual(tuning.goes(cases)["way"], "one-shot")
+        # What was not measured of all is none.
+        self.assertEqual(tuning.goes([{"one-shot": 10, "staged": 1}, {"one-shot": 10}])["way"], "one-shot")
+
+    def test_the_librarys_own_is_a_way(self):
+        times = {"one-shot": {"sluice": 7, "library": 4}, "device": {"sluice": 6, "library": 5}}
+        self.assertEqual(tuned.us_of_ways(times), {"one-shot": 7, "device": 6, "off": 4.5})
+        self.assertEqual(tuned.us_of_ways({"staged": {"sluice": 2}}), {"staged": 2})
+
+
+class FakeLibrary:
+    """One that takes a GPU's pointers, whose runs take what is told for each way and round."""
+
+    name, version, takes_gpus = "openmpi", "4.1.4", True
+
+    def __init__(self, us):
+        self.us, self.runs = us, []
+
+    def kernel_of(self, _):
+        return "gather8"
+
+    def run(self, part, options, mode, gpu):
+        self.runs.append((part, gpu))
+        sluice, own = self.us[gpu][self.runs.count((part, gpu)) - 1]
+        assert "--gpu" in options and mode == "always"
+        return [{"what": part, "case": case, "bytes": size, "us": {"sluice": sluice, "library": own}}
+                for case, size in (("vec.b8B.s16B.4K", 4096), ("face.x.h1", 524288))], ""
+
+
+class Rounds(unittest.TestCase):
+    ARGUMENTS = types.SimpleNamespace(samples=1, cases="", rounds=3)
+
+    def measured(self, us):
+        library = FakeLibrary(us)
+        rows, measured = tuned.on_device(self.ARGUMENTS, library, tuned.Places(library))
+        return library, rows, measured
+
+    def test_ways_take_turns_and_medians_count(self):
+        us = {"one-shot": [(9, 20), (1, 20), (10, 20)], "staged": [(8, 20)] * 3, "device": [(7, 20), (70, 20), (7, 20)]}
+        library, rows, measured = self.measured(us)
+        turn = [(part, way) for way in us for part in ("messages", "broadcasts")]
+        self.assertEqual(library.runs, turn * 3)
+        self.assertEqual({(row["call"], row["way"]) for row in rows},
+                         {(call, "device") for call in ("send", "receive", "collective")})
+        self.assertEqual({(row["what"], row["us"]["sluice"]) for row in measured if row["case"] == "vec.b8B.s16B.4K"},
+                         {(f"tune {part} device {way}", middle) for part in ("messages", "broadcasts")
+                          for way, middle in (("one-shot", 9), ("staged", 8), ("device", 7))})
+
+    def test_the_library_may_be_fastest(self):
+        _, rows, _ = self.measured({way: [(10, 5)] * 3 for way in ("one-shot", "staged", "device")})
+        self.assertEqual({row["way"] for row in rows}, {"off"})
+        # Of a case that no table is made of there is no row.
+        self.assertEqual(len(rows), 3)
+
+
+class Reach(unittest.TestCase):
+    def test_sizes_reach_half_way_on_a_logarithmic_scale(self):
+        measured = [at(8, 4096, one_shot=1, staged=2), at(8, 65536, one_shot=1, staged=2),
+                    at(8, 1048576, one_shot=2, staged=1)]
+        self.assertEqual(device_rows(measured), [("send", [0, None], [1, 262144], "one-shot"),
+                                                 ("send", [0, None], [262145, None], "staged")])
+
+    def test_there_and_back(self):
+        measured = [at(8, 100, one_shot=1, staged=2), at(8, 400, one_shot=2, staged=1), at(8, 1600, one_shot=1, staged=2)]
+        self.assertEqual([row[2:] for row in device_rows(measured)],
+                         [([1, 200], "one-shot"), ([201, 800], "staged"), ([801, None], "one-shot")])
+
+    def test_blocks_reach_half_way_and_are_one_where_they_say_the_same(self):
+        measured = [at(block, 4096, one_shot=1, staged=us) for block, us in ((4, 2), (8, 2), (32, 0.5))]
+        self.assertEqual(device_rows(measured), [("send", [0, 16], [1, None], "one-shot"),
+                                                 ("send", [17, None], [1, None], "staged")])
+
+    def test_calls_do_not_mix(self):
+        measured = [at(8, 4096, one_shot=1, staged=2), at(8, 4096, "collective", one_shot=2, staged=1)]
+        self.assertEqual([(row[0], row[3]) for row in device_rows(measured)],
+                         [("collective", "staged"), ("send", "one-shot")])
+
+    def test_rows_for_the_host_leave_out_what_loses(self):
+        measured = [("send", "rows", 8, size, wins)
+                    for size, wins in ((100, True), (400, False), (1600, True), (1600, True))]
+        measured += [("send", "rows", 800, 100, True), ("send", "rows", 800, 100, False)]
+        rows = tuning.rows_of(LIBRARY, measured, tuning.packs)
+        self.assertEqual([(row["memory"], row["smallest_block"], row["packed_bytes"]) for row in rows],
+                         [("host", [0, 80], [1, 200]), ("host", [0, 80], [801, None])])
+        self.assertNotIn("way", rows[0])
+
+
+class Source(unittest.TestCase):
+    def test_a_row_for_a_gpu_has_its_way(self):
+        rows = tuning.rows_of(LIBRARY, [at(8, 4096, one_shot=2, off=1)], tuning.goes)
+        rows += tuning.rows_of(LIBRARY, [("pack", "rows", 8, 100, True)], tuning.packs)
+        lines = tuning.as_source(rows, "somewhere").splitlines()
+        self.assertEqual(lines[-2:], ['{"openmpi", "4.1.4", Call::kSend, "gather8", {0, kAny}, {1, kAny}, Way::kOff},',
+                                      '{"openmpi", "4.1.4", Call::kPack, "rows", {0, kAny}, {1, kAny}},'])
+
+    def test_blocks_by_the_names_of_cases(self):
+        blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3,
+                  "contig.64K": 0}
+        self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
+
+
+if __name__ == "__main__":
+    unittest.main()

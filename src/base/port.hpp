@@ -43,8 +43,8 @@
 #define SLUICE_HOST 1
 #endif
 
-// Whether bytes that nobody asked for may be read where they cannot fault: between two blocks that lie on the same
-// pages, say. A sanitizer would report it.
+// Whether bytes that nobody asked for may be read where they cannot fault: between two blocks that
+// lie on the same pages, say. A sanitizer would report it.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SLUICE_READS_BETWEEN_BLOCKS false
 #else
@@ -123,6 +123,22 @@ inline void pause() {
   _mm_pause();
 #elif defined(__aarch64__)
   asm volatile("yield");
+#endif
+}
+
+/// Waits until what was loaded before is there, where prefers_few_loads_of_a_set().
+inline void await_loads() {
+#if defined(__x86_64__)
+  _mm_lfence();
+#endif
+}
+/// Whether many loads at a time from lines of one set of the first-level cache take longer than a
+/// few at a time do. Measured on AMD's Zen 4: 1.5 to 2 times as long.
+inline bool prefers_few_loads_of_a_set() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return false;
 #endif
 }
 

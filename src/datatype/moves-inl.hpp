@@ -120,6 +120,10 @@ class Long {
 /// From here on memcpy is faster than Steps.
 inline constexpr Bytes kLongBytes = 1024;
 
+/// Outputs of so much are written past the caches, where whole lines of them are written at a time:
+/// they would not stay there, and each line would be read first.
+inline constexpr Bytes kStreamBytes = Bytes{8} << 20;
+
 /// A block of any length.
 template <bool kPack>
 HWY_INLINE void move_any(std::byte* user, std::byte* packed, Bytes bytes) {

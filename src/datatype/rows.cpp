@@ -6,6 +6,9 @@
 // Must follow targets.hpp.
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
+
+#include <cstdint>
 #include <type_traits>
 
 #include "datatype/families.hpp"
@@ -22,6 +25,12 @@ template <class Mover>
 struct IsPair : std::false_type {};
 template <std::size_t W>
 struct IsPair<Pair<W>> : std::bool_constant<(W < 32)> {};
+
+/// What a lane of a vector holds.
+template <class Mover>
+struct IsElement : std::false_type {};
+template <std::size_t W>
+struct IsElement<Exact<W>> : std::bool_constant<(W <= 8)> {};
 
 #if SLUICE_DATATYPE_VECTOR_TARGET
 
@@ -58,7 +67,48 @@ HWY_INLINE std::int64_t pack_even(const std::byte* HWY_RESTRICT from, std::int64
   return i;
 }
 
+#if HWY_TARGET <= HWY_AVX3
+
+/// Half a vector of elements from `from`, each followed by one without meaning.
+template <class D>
+HWY_INLINE hn::Vec<D> spread(D d, const hn::TFromD<D>* from) {
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    const auto both = hn::IndicesFromVec(d, hn::ShiftRight<1>(hn::Iota(d, 0)));
+    return hn::TableLookupLanes(hn::ZeroExtendVector(d, hn::LoadU(hn::Half<D>(), from)), both);
+  } else {
+    const hn::RepartitionToWide<D> wide;
+    return hn::BitCast(
+        d, hn::PromoteTo(wide, hn::LoadU(hn::Rebind<hn::TFromD<D>, decltype(wide)>(), from)));
+  }
+}
+
+#endif
+
+/// Every other element of `to`, by vectors whose other elements are not written. Where storing so
+/// is one instruction. Returns how many.
+template <std::size_t W>
+HWY_INLINE std::int64_t unpack_even(const std::byte* HWY_RESTRICT from, std::int64_t count,
+                                    std::byte* HWY_RESTRICT to) {
+  std::int64_t i = 0;
+#if HWY_TARGET <= HWY_AVX3
+  using T = Lane<W>;
+  const hn::ScalableTag<T> d;
+  constexpr std::int64_t kHalf = hn::MaxLanes(hn::ScalableTag<T>()) / 2;
+  const auto even = hn::Eq(hn::And(hn::Iota(d, 0), hn::Set(d, 1)), hn::Zero(d));
+  const auto* source = reinterpret_cast<const T*>(from);
+  auto* target = reinterpret_cast<T*>(to);
+  for (; i + kHalf < count; i += kHalf)
+    hn::BlendedStore(spread(d, source + i), even, d, target + 2 * i);
+#endif
+  return i;
+}
+
 #else
+
+template <std::size_t W>
+std::int64_t unpack_even(const std::byte* /*from*/, std::int64_t /*count*/, std::byte* /*to*/) {
+  return 0;
+}
 
 template <std::size_t W>
 std::int64_t pack_even(const std::byte* /*from*/, std::int64_t /*count*/, std::byte* /*to*/) {
@@ -86,8 +136,7 @@ HWY_INLINE std::int64_t pack_spilling(const std::byte* user, std::int64_t count,
 template <class Mover>
 HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* user,
                                           std::int64_t count, Bytes stride, std::byte* packed) {
-  if constexpr (std::is_same_v<Mover, Exact<1>> || std::is_same_v<Mover, Exact<2>> ||
-                std::is_same_v<Mover, Exact<4>> || std::is_same_v<Mover, Exact<8>>) {
+  if constexpr (IsElement<Mover>::value) {
     constexpr std::size_t kBytes = Mover::bytes();
     if (stride == 2 * Mover::bytes()) return pack_even<kBytes>(user, count, packed);
   } else if constexpr (IsPair<Mover>::value) {
@@ -95,6 +144,15 @@ HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* u
       return pack_spilling<Mover::kWidth>(user, count, stride, mover.bytes(), packed);
   }
   return 0;
+}
+
+/// Blocks at such strides lie in one set of the first-level cache, or in two. More misses at a time
+/// than a set has room for cost some processors more than waiting for a few does
+/// (port::prefers_few_loads_of_a_set).
+HWY_INLINE bool crowds_a_set(std::int64_t count, Bytes stride, Bytes bytes) {
+  constexpr std::int64_t kMany = 128;
+  return count >= kMany && stride % 2048 == 0 && bytes <= 64 && stride != 0 &&
+         port::prefers_few_loads_of_a_set();
 }
 
 template <class Mover>
@@ -108,25 +166,115 @@ class Rows {
                              std::byte* packed) const {
     const Bytes bytes = mover_.bytes();
     std::int64_t i = 0;
-    if constexpr (kPack && kVectors && port::kReadsBetweenBlocks) {
+    if constexpr (!kPack && kVectors && IsElement<Mover>::value) {
+      if (stride == 2 * bytes) {
+        i = unpack_even<Mover::bytes()>(packed, count, user);
+        user += i * stride;
+        packed += i * bytes;
+      }
+    }
+    if (crowds_a_set(count, stride, bytes)) {
+      for (; i + 4 <= count; i += 4, user += 4 * stride, packed += 4 * bytes) {
+        move_four<kPack>(user, stride, packed);
+        port::await_loads();
+      }
+    } else if constexpr (kPack && kVectors && port::kReadsBetweenBlocks) {
       i = pack_reading_gaps(mover_, user, count, stride, packed);
       user += i * stride;
       packed += i * bytes;
     }
-    for (; i + 4 <= count; i += 4, user += 4 * stride, packed += 4 * bytes) {
-      mover_.template move<kPack>(user, packed);
-      mover_.template move<kPack>(user + stride, packed + bytes);
-      mover_.template move<kPack>(user + 2 * stride, packed + 2 * bytes);
-      mover_.template move<kPack>(user + 3 * stride, packed + 3 * bytes);
-    }
+    for (; i + 4 <= count; i += 4, user += 4 * stride, packed += 4 * bytes)
+      move_four<kPack>(user, stride, packed);
     for (; i < count; ++i, user += stride, packed += bytes)
       mover_.template move<kPack>(user, packed);
     return packed;
   }
 
  private:
+  template <bool kPack>
+  HWY_INLINE void move_four(std::byte* user, Bytes stride, std::byte* packed) const {
+    const Bytes bytes = mover_.bytes();
+    mover_.template move<kPack>(user, packed);
+    mover_.template move<kPack>(user + stride, packed + bytes);
+    mover_.template move<kPack>(user + 2 * stride, packed + 2 * bytes);
+    mover_.template move<kPack>(user + 3 * stride, packed + 3 * bytes);
+  }
+
   Mover mover_;
 };
+
+#if SLUICE_DATATYPE_VECTOR_TARGET
+
+/// Blocks of a line and more. Where there is so much to move that no cache holds it, they are
+/// written past the caches if they are whole lines, which would be read first otherwise; those that
+/// do not begin where lines do are moved by 16 bytes, because vectors that lie in two lines wait
+/// for both.
+template <class Mover>
+class LongRows {
+ public:
+  LongRows(const Shape& shape, std::int64_t outer_count, const std::byte* packed)
+      : rows_(shape, outer_count, packed), bytes_(shape.block_bytes) {
+    Bytes all = outer_count * bytes_;
+    for (const Dimension& d : shape.dimensions.subspan(1)) all *= d.count;
+    is_much_ = all >= kStreamBytes;
+  }
+  ~LongRows() {
+    if (is_much_) hwy::FlushStream();
+  }
+  LongRows(const LongRows&) = delete;
+  LongRows& operator=(const LongRows&) = delete;
+
+  template <bool kPack>
+  HWY_INLINE std::byte* move(std::byte* user, std::int64_t count, Bytes stride,
+                             std::byte* packed) const {
+    const bool lines = bytes_ % kLine == 0 && (kPack ? is_line(packed) : is_line(user, stride));
+    if (is_much_ && lines) {
+      for (; count > 0; --count, user += stride, packed += bytes_)
+        kPack ? stream(user, packed) : stream(packed, user);
+      return packed;
+    }
+    if constexpr (!std::is_same_v<Mover, Long>) {
+      if (is_much_ && !(is_line(packed, bytes_) && is_line(user, stride))) {
+        for (; count > 0; --count, user += stride, packed += bytes_) narrow<kPack>(user, packed);
+        return packed;
+      }
+    }
+    return rows_.template move<kPack>(user, count, stride, packed);
+  }
+
+ private:
+  static constexpr Bytes kLine = 64;
+
+  /// Whether blocks at such a stride all begin where lines do.
+  static bool is_line(const std::byte* first, Bytes stride = 0) {
+    return reinterpret_cast<std::uintptr_t>(first) % kLine == 0 && stride % kLine == 0;
+  }
+
+  HWY_INLINE void stream(const std::byte* from, std::byte* to) const {
+    const hn::CappedTag<std::uint8_t, kLine> d;
+    for (Bytes at = 0; at < bytes_; at += static_cast<Bytes>(hn::MaxLanes(d)))
+      hn::Stream(hn::LoadU(d, reinterpret_cast<const std::uint8_t*>(from + at)), d,
+                 reinterpret_cast<std::uint8_t*>(to + at));
+  }
+
+  template <bool kPack>
+  HWY_INLINE void narrow(std::byte* user, std::byte* packed) const {
+    const Bytes last = bytes_ - 16;
+    for (Bytes at = 0; at < last; at += 16) move_fixed<kPack, 16>(user + at, packed + at);
+    move_fixed<kPack, 16>(user + last, packed + last);
+  }
+
+  Rows<Mover> rows_;
+  Bytes bytes_;
+  bool is_much_;
+};
+
+#else
+
+template <class Mover>
+using LongRows = Rows<Mover>;
+
+#endif
 
 struct ChooseRows {
   template <class Mover>
@@ -136,6 +284,9 @@ struct ChooseRows {
     if constexpr (std::is_same_v<Mover, Exact<4>>) return movers_of<Rows<Mover>>("gather4");
     if constexpr (std::is_same_v<Mover, Exact<8>>) return movers_of<Rows<Mover>>("gather8");
     if constexpr (std::is_same_v<Mover, Exact<16>>) return movers_of<Rows<Mover>>("gather16");
+    if constexpr (std::is_same_v<Mover, Exact<64>> || std::is_same_v<Mover, Steps> ||
+                  std::is_same_v<Mover, Long>)
+      return movers_of<LongRows<Mover>>("rows");
     return movers_of<Rows<Mover>>("rows");
   }
 };

@@ -161,12 +161,9 @@ HWY_INLINE void transpose_step(const std::byte* from, Bytes from_stride, std::by
                                to_stride, rows, std::min(kSide, columns - c));
 }
 
-/// Outputs of so much are written past the caches: they would not stay there, and each line of
-/// them would be read first. Every tile writes whole lines, so nothing else is lost.
-inline constexpr std::int64_t kStreamBytes = std::int64_t{8} << 20;
-
-/// So many rows come before the rows of `to` reach a line's beginning, where all do at the same
-/// element and are worth streaming; else -1.
+/// Large outputs are streamed: every tile writes whole lines. So many rows come before the rows of
+/// `to` reach a line's beginning, where all do at the same element and are worth streaming; else
+/// -1.
 template <std::size_t W>
 std::int64_t rows_before_streaming(const std::byte* to, Bytes to_stride, std::int64_t rows,
                                    std::int64_t columns) {

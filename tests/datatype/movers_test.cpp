@@ -54,6 +54,28 @@ TEST(Rows, ElementsAtTwiceTheirSizeInAllCounts) {
   }
 }
 
+TEST(Rows, ColumnsThatCrowdASetOfTheCache) {
+  for (const std::int64_t bytes : {1, 2, 4, 5, 8, 16, 24, 64, 65})
+    for (const std::int64_t stride : {2048, 4096, -6144})
+      for (const std::int64_t count : {127, 128, 131, 200}) {
+        check_all_sets(rows(bytes, {{1, stride}}), count);
+        if (HasFailure()) return;
+      }
+}
+
+// At lines' beginnings, where they are written past the caches, and elsewhere.
+TEST(Rows, ThoseThatNoCacheHolds) {
+  constexpr std::int64_t kMuch = std::int64_t{8} << 20;
+  for (const std::int64_t bytes : {64, 100, 256, 1024}) {
+    for (const std::int64_t offset : {0, 16, 3}) {
+      OwnedShape shape = rows(bytes, {{1, bytes / 64 * 64 + 64}});
+      shape.offset = offset;
+      check_all_sets(shape, kMuch / bytes + 1);
+      if (HasFailure()) return;
+    }
+  }
+}
+
 TEST(Rows, TwoThreeAndFiveDimensions) {
   for (const std::int64_t bytes : {1, 2, 4, 6, 8, 12, 16, 24, 40, 64, 100, 1500}) {
     OwnedShape planes = rows(bytes, {{3, 40 * bytes}, {5, 3 * bytes}});

@@ -30,12 +30,12 @@ struct TypeInfo {
   std::int64_t size = 0;
   std::int64_t extent = 0;
   std::int64_t element_bytes = 0;
+  /// The hulls of what is packed of sends and of receives, whoever the peer is.
+  policy::Range sends, receives;
   /// Received by us whatever the table says: the library would lose elements of what a rank sends
   /// that has packed it.
   bool always_received = false;
   policy::Window windows[policy::kCalls];
-  /// The hulls of what is packed of sends and of receives, whoever the peer is.
-  policy::Range sends, receives;
   std::vector<policy::DeviceRange> device_ranges;
 
   bool contiguous() const { return layout != nullptr && layout->contiguous(); }

@@ -44,7 +44,7 @@ def on_host(arguments, library, places):
     """The rows of a table; and the measurements that they are from."""
     options = options_of(arguments)
     measured, all_rows = [], []
-    for part in ("pack", "unpack", "messages", "broadcasts"):
+    for part in ("pack", "unpack", "messages", "self", "broadcasts"):
         # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs:
         # docs/mpi.md.
         mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []

@@ -108,8 +108,9 @@ class HostLibrary:
     def run(self, part, options, mode):
         self.parts.append(part)
         assert mode == "always" and "--mixed" not in options
-        return [{"what": part, "case": "vec.b8B.s16B.4K", "bytes": 4096,
-                 "us": {"library": 10, "sluice": 5 if part in self.wins else 9.9}}], ""
+        fast, slow = {"library": 10, "sluice": 5}, {"library": 10, "sluice": 9.9}
+        return [{"what": part, "case": "vec.b8B.s16B.4K", "bytes": 4096, "us": fast if part in self.wins else slow},
+                {"what": part, "case": "face.x.h1.N64", "bytes": 16384, "us": slow}], ""
 
 
 class OnHost(unittest.TestCase):
@@ -120,6 +121,8 @@ class OnHost(unittest.TestCase):
             library = HostLibrary(wins)
             rows, measured = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
             self.assertEqual([row["call"] for row in rows], calls)
+            # Faces count for these only.
+            self.assertEqual(rows[0]["packed_bytes"], [1, 8192 if wins == ["self"] else None])
             self.assertEqual(library.parts, ["pack", "unpack", "messages", "self", "broadcasts"])
             self.assertIn("tune self", {row["what"] for row in measured})
 
@@ -168,7 +171,7 @@ class Source(unittest.TestCase):
 
     def test_blocks_by_the_names_of_cases(self):
         blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3,
-                  "contig.64K": 0}
+                  "contig.64K": 0, "face.x.h3": 24, "facef.x.h1.N64": 4}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 
 

@@ -37,10 +37,10 @@ void measure_self(const Setting& setting, const Case& each) {
   std::vector<std::byte> to = from;
   const auto message = [&each, &from, &to](const Calls& calls) {
     return [&each, &from, &to, calls] {
-      MPI_Request request = MPI_REQUEST_NULL;
-      calls.start_receive(to.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD, &request);
-      calls.send(from.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD);
-      calls.wait_all(1, &request, MPI_STATUSES_IGNORE);
+      std::array<MPI_Request, 2> requests;
+      calls.start_receive(to.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD, &requests[0]);
+      calls.start_send(from.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD, &requests[1]);
+      calls.wait_all(2, requests.data(), MPI_STATUSES_IGNORE);
     };
   };
   const std::vector<Method> methods = {{"library", message(setting.own)},

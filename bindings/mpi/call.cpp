@@ -66,12 +66,12 @@ policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes) 
 
 }  // namespace
 
-Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes) {
+Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes, bool self) {
   if (nested != 0) return {.reason = Reason::kNested};
   const bool has_bytes = type.layout != nullptr && bytes > 0 && bytes <= INT_MAX;
   const device::Place place = has_bytes ? place_of(type, user) : device::Place{};
   if (place.where == device::Where::kHost) {
-    if (type.window(call).contains(bytes)) return {.packs = true};
+    if (type.packs(call, self, bytes)) return {.packs = true};
     return {.reason = why_not(type, bytes)};
   }
   const policy::Way way = way_on_device(type, call, bytes);

@@ -82,11 +82,13 @@ inline void note_accelerated(Function function, const TypeInfo& type, std::int64
 }
 
 /// Whether a call is worth a look at where its memory is.
-inline bool may_pack(const TypeInfo& type, Call call, std::uint64_t bytes) {
-  return type.window(call).contains(bytes) || device::possible();
+inline bool may_pack(const TypeInfo& type, Call call, bool self, std::uint64_t bytes) {
+  return type.packs(call, self, bytes) || device::possible();
 }
-/// What becomes of a call with `bytes` of packed elements at `user`.
-Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes);
+/// What becomes of a call with `bytes` of packed elements at `user`. `self`: of a message from this
+/// rank to itself, which makes no difference in a GPU's memory.
+Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t bytes,
+               bool self = false);
 /// Where elements lie.
 inline device::Place place_of(const TypeInfo& type, const void* user) {
   if (!device::possible()) [[likely]]
@@ -104,6 +106,19 @@ template <class A>
 int device_failed() {
   invoke(own_calls().comm_call_errhandler, A::comm_world(), A::kErrOther);
   return A::kErrOther;
+}
+
+/// This process's, in the local group of two; -1 if the library says none.
+template <class Handle>
+int rank_in(Handle comm) {
+  int rank = -1;
+  invoke(own_calls().comm_rank, comm, &rank);
+  return rank;
+}
+template <class Handle>
+bool is_inter(Handle comm) {
+  int inter = 0;
+  return invoke(own_calls().comm_test_inter, comm, &inter) == kSuccess && inter != 0;
 }
 
 /// The bytes that a completed receive brought.

@@ -275,11 +275,6 @@ struct Collective {
       return note_passed(function, Reason::kInter), false;
     return true;
   }
-  static int rank_in(Handle comm) {
-    int rank = -1;
-    invoke(own_calls().comm_rank, comm, &rank);
-    return rank;
-  }
   static int size_of(Handle comm) {
     int size = 0;
     invoke(own_calls().comm_size, comm, &size);

@@ -39,12 +39,15 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
     const TypeInfo& out_info = Types<A>::find(out_type);
     const TypeInfo& in_info = Types<A>::find(in_type);
-    if ((!no_peer(to) && may_pack(out_info, Call::kSend, bytes_of(out_count, out_info))) ||
-        (!no_peer(from) && may_pack(in_info, Call::kReceive, bytes_of(in_count, in_info))))
-        [[unlikely]]
-      return send_receive_packed(out_info, in_info, out, out_count, out_type, to, out_tag, in,
-                                 in_count, in_type, from, in_tag, comm, status);
-    note_passed(kFunction, out_info, bytes_of(out_count, out_info));
+    const std::uint64_t out_bytes = bytes_of(out_count, out_info);
+    const std::uint64_t in_bytes = bytes_of(in_count, in_info);
+    const bool to_self = is_self(out_info, Call::kSend, out_bytes, to, out_tag, comm);
+    const bool from_self = is_self(in_info, Call::kReceive, in_bytes, from, in_tag, comm);
+    if ((!no_peer(to) && may_pack(out_info, Call::kSend, to_self, out_bytes)) ||
+        (!no_peer(from) && may_pack(in_info, Call::kReceive, from_self, in_bytes))) [[unlikely]]
+      return send_receive_packed(out_info, in_info, to_self, from_self, out, out_count, out_type,
+                                 to, out_tag, in, in_count, in_type, from, in_tag, comm, status);
+    note_passed(kFunction, out_info, out_bytes);
     return next<kName>(kFunction, out, out_count, out_type, to, out_tag, in, in_count, in_type,
                        from, in_tag, comm, status);
   }
@@ -54,8 +57,15 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    if (may_pack(info, Call::kReceive, bytes)) [[unlikely]]
-      return replace_packed(info, buffer, count, type, to, out_tag, from, in_tag, comm, status);
+    // Both sides or none: they share a buffer.
+    const bool from_self = is_self(info, Call::kReceive, bytes, from, in_tag, comm);
+    if (device::possible() ||
+        (info.packs(Call::kReceive, from_self, bytes) &&
+         (info.always_received ||
+          info.packs(Call::kSend, is_self(info, Call::kSend, bytes, to, out_tag, comm), bytes))))
+        [[unlikely]]
+      return replace_packed(info, from_self, buffer, count, type, to, out_tag, from, in_tag, comm,
+                            status);
     note_passed(kFunction, info, bytes);
     return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);
   }
@@ -96,7 +106,7 @@ struct Point {
     if (report::on) [[unlikely]]
       return false;
     const TypeInfo* const info = Types<A>::find_cached(type);
-    return (info != nullptr && info->window(call).misses(bytes_of(count, *info)) &&
+    return (info != nullptr && info->reach(call).misses(bytes_of(count, *info)) &&
             !device::possible()) ||
            no_peer(peer);
   }
@@ -104,16 +114,24 @@ struct Point {
   static bool no_peer(int peer, int, Handle) { return no_peer(peer); }
   static bool no_peer(Handle*) { return false; }
 
+  /// Whether the peer is this rank. Asked only where the table makes a difference of it, since the
+  /// library has to say. Who sent a matched message is not known.
+  static bool is_self(const TypeInfo& info, Call call, std::uint64_t bytes, int peer, int,
+                      Handle comm) {
+    return peer >= 0 && info.packs(call, false, bytes) != info.packs(call, true, bytes) &&
+           peer == rank_in(comm) && !is_inter(comm);
+  }
+  static bool is_self(const TypeInfo&, Call, std::uint64_t, Handle*) { return false; }
+
   static N packed_count(N count, const TypeInfo& info) {
     return static_cast<N>(bytes_of(count, info));
   }
 
   /// route_of() and memory for what is packed; an empty `packed` where the call is passed on, which
   /// is counted.
-  static Route prepare(Function function, Call call, const TypeInfo& info, const void* buffer,
-                       N count, Packed& packed) {
-    const std::uint64_t bytes = bytes_of(count, info);
-    const Route route = route_of(call, info, buffer, bytes);
+  static Route prepare(Function function, Call call, bool self, const TypeInfo& info,
+                       const void* buffer, std::uint64_t bytes, Packed& packed) {
+    const Route route = route_of(call, info, buffer, bytes, self);
     const bool must = call == Call::kReceive && info.always_received;
     if (!route.packs)
       note_passed(function, route.reason);
@@ -128,9 +146,11 @@ struct Point {
   [[gnu::noinline]] static int send_packed(const void* buffer, N count, Handle type, int peer,
                                            int tag, Handle comm) {
     const TypeInfo& info = Types<A>::find(type);
+    const std::uint64_t bytes = no_peer(peer) ? 0 : bytes_of(count, info);
     Packed packed;
     const Route route =
-        prepare(kFunction, Call::kSend, info, buffer, no_peer(peer) ? 0 : count, packed);
+        prepare(kFunction, Call::kSend, is_self(info, Call::kSend, bytes, peer, tag, comm), info,
+                buffer, bytes, packed);
     if (!packed) return next<kName>(kFunction, buffer, count, type, peer, tag, comm);
     const Hold hold(&info);
     const Inside inside;
@@ -145,9 +165,11 @@ struct Point {
   [[gnu::noinline]] static int receive_packed(void* buffer, N count, Handle type, void* status,
                                               From... from) {
     const TypeInfo& info = Types<A>::find(type);
+    const std::uint64_t bytes = no_peer(from...) ? 0 : bytes_of(count, info);
     Packed packed;
     const Route route =
-        prepare(kFunction, Call::kReceive, info, buffer, no_peer(from...) ? 0 : count, packed);
+        prepare(kFunction, Call::kReceive, is_self(info, Call::kReceive, bytes, from...), info,
+                buffer, bytes, packed);
     if (!packed)
       return Completion<A, kName>::visited(
           next<kName>(kFunction, buffer, count, type, from..., status));
@@ -167,17 +189,19 @@ struct Point {
     return Completion<A, kName>::visited(result);
   }
 
-  static int send_receive_packed(const TypeInfo& out_info, const TypeInfo& in_info, const void* out,
-                                 N out_count, Handle out_type, int to, int out_tag, void* in,
-                                 N in_count, Handle in_type, int from, int in_tag, Handle comm,
-                                 void* status) {
+  static int send_receive_packed(const TypeInfo& out_info, const TypeInfo& in_info, bool to_self,
+                                 bool from_self, const void* out, N out_count, Handle out_type,
+                                 int to, int out_tag, void* in, N in_count, Handle in_type,
+                                 int from, int in_tag, Handle comm, void* status) {
     constexpr Function kFunction = form<N>(Function::kSendrecv);
     Packed out_packed, in_packed;
     Route out_route, in_route;
     if (!no_peer(to))
-      out_route = prepare(kFunction, Call::kSend, out_info, out, out_count, out_packed);
+      out_route = prepare(kFunction, Call::kSend, to_self, out_info, out,
+                          bytes_of(out_count, out_info), out_packed);
     if (!no_peer(from))
-      in_route = prepare(kFunction, Call::kReceive, in_info, in, in_count, in_packed);
+      in_route = prepare(kFunction, Call::kReceive, from_self, in_info, in,
+                         bytes_of(in_count, in_info), in_packed);
     const Hold hold_out(&out_info), hold_in(&in_info);
     StatusRoom room;
     void* const seen = in_packed && ignored<A>(status) ? &room : status;
@@ -203,15 +227,13 @@ struct Point {
     return result;
   }
 
-  static int replace_packed(const TypeInfo& info, void* buffer, N count, Handle type, int to,
-                            int out_tag, int from, int in_tag, Handle comm, void* status) {
+  static int replace_packed(const TypeInfo& info, bool from_self, void* buffer, N count,
+                            Handle type, int to, int out_tag, int from, int in_tag, Handle comm,
+                            void* status) {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     Packed packed;
-    // Both or none: they share a buffer.
-    Route route;
-    if (device::possible() || info.always_received ||
-        info.window(Call::kSend).contains(bytes_of(count, info)))
-      route = prepare(kFunction, Call::kReceive, info, buffer, count, packed);
+    const Route route =
+        prepare(kFunction, Call::kReceive, from_self, info, buffer, bytes_of(count, info), packed);
     if (!packed)
       return next<kName>(kFunction, buffer, count, type, to, out_tag, from, in_tag, comm, status);
     const Hold hold(&info);
@@ -236,7 +258,8 @@ struct Point {
                                               Peer... peer) {
     constexpr Call kCall = kReceives ? Call::kReceive : Call::kSend;
     const TypeInfo& info = Types<A>::find(type);
-    const Route route = route_of(kCall, info, buffer, no_peer(peer...) ? 0 : bytes_of(count, info));
+    const std::uint64_t bytes = no_peer(peer...) ? 0 : bytes_of(count, info);
+    const Route route = route_of(kCall, info, buffer, bytes, is_self(info, kCall, bytes, peer...));
     Pending* const pending =
         route.packs ? make_pending(kFunction, route, info, buffer, count, kReceives) : nullptr;
     if (pending == nullptr) {

@@ -80,7 +80,8 @@ std::optional<Range> range_of(const nlohmann::json& row, const char* field) {
 }
 
 std::optional<Call> call_of(const nlohmann::json& row) {
-  constexpr const char* kNames[kCalls] = {"pack", "unpack", "send", "receive", "collective"};
+  constexpr const char* kNames[kCalls] = {"pack",    "unpack",     "send",
+                                          "receive", "collective", "self"};
   for (int call = 0; call < kCalls; ++call)
     if (row.contains("call") && row["call"] == kNames[call]) return static_cast<Call>(call);
   return std::nullopt;
@@ -172,12 +173,16 @@ bool concerns_contiguous(Call call) { return call == Call::kPack || call == Call
 
 }  // namespace
 
+Range Range::with(Range other) const {
+  if (empty()) return other;
+  return other.empty() ? *this : Range{std::min(first, other.first), std::max(last, other.last)};
+}
+
 void Window::add(Range range) {
   range.first = std::max<std::uint64_t>(range.first, 1);
   range.last = std::min(range.last, kMostBytes);
   if (range.first > range.last) return;
-  hull_ =
-      empty() ? range : Range{std::min(hull_.first, range.first), std::max(hull_.last, range.last)};
+  hull_ = hull_.with(range);
   ranges_.push_back(range);
 }
 

@@ -14,13 +14,19 @@ namespace sluice::mpi::policy {
 
 enum class Mode : std::uint8_t { kOff, kPack, kAll, kAlways };
 
-enum class Call : std::uint8_t { kPack, kUnpack, kSend, kReceive, kCollective };
-inline constexpr int kCalls = 5;
+/// kSelf: both sides of a message from a rank to itself, in place of kSend and kReceive.
+enum class Call : std::uint8_t { kPack, kUnpack, kSend, kReceive, kCollective, kSelf };
+inline constexpr int kCalls = 6;
 
 /// Of numbers of bytes, both ends included.
 struct Range {
   std::uint64_t first = 1;
   std::uint64_t last = 0;
+
+  bool empty() const { return first > last; }
+  bool misses(std::uint64_t bytes) const { return bytes < first || bytes > last; }
+  /// Both and what is between them.
+  Range with(Range other) const;
 };
 
 /// Where one kind of call is accelerated for one type. Most are one range or none: `hull` decides
@@ -28,12 +34,12 @@ struct Range {
 class Window {
  public:
   bool contains(std::uint64_t bytes) const {
-    return bytes >= hull_.first && bytes <= hull_.last && (ranges_.size() < 2 || in_one(bytes));
+    return !hull_.misses(bytes) && (ranges_.size() < 2 || in_one(bytes));
   }
-  /// For certain: contains() may say no, too, where this does.
-  bool misses(std::uint64_t bytes) const { return bytes < hull_.first || bytes > hull_.last; }
+  /// What it misses the window does not contain; it may have gaps.
+  const Range& hull() const { return hull_; }
   void add(Range range);
-  bool empty() const { return hull_.first > hull_.last; }
+  bool empty() const { return hull_.empty(); }
 
  private:
   bool in_one(std::uint64_t bytes) const;

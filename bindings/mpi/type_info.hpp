@@ -30,6 +30,8 @@ struct TypeInfo {
   std::int64_t size = 0;
   std::int64_t extent = 0;
   std::int64_t element_bytes = 0;
+  /// The hulls of what is packed of sends and of receives, whoever the peer is.
+  policy::Range sends, receives;
   /// Received by us whatever the table says: the library would lose elements of what a rank sends
   /// that has packed it.
   bool always_received = false;
@@ -39,6 +41,16 @@ struct TypeInfo {
   bool contiguous() const { return layout != nullptr && layout->contiguous(); }
   Analysed analysed() const { return {layout, element_bytes}; }
   const policy::Window& window(policy::Call call) const { return windows[static_cast<int>(call)]; }
+  /// Of one side of a message, kSend or kReceive. What it misses is packed with no peer.
+  const policy::Range& reach(policy::Call side) const {
+    return side == policy::Call::kSend ? sends : receives;
+  }
+  /// Whether a call is packed in the host's memory; `self`: it is a send or a receive whose peer is
+  /// this rank.
+  bool packs(policy::Call call, bool self, std::uint64_t bytes) const {
+    const bool forced = always_received && call == policy::Call::kReceive;
+    return window(self && !forced ? policy::Call::kSelf : call).contains(bytes);
+  }
 };
 
 inline void retain(const TypeInfo* type) {

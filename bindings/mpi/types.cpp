@@ -36,6 +36,9 @@ TypeInfo* make_type_info(Analysed analysed, bool loses_cut_elements) {
       if (made->size > 0) window.add({1, ~std::uint64_t{0}});
     }
   }
+  const policy::Range& self = made->window(Call::kSelf).hull();
+  made->sends = made->window(Call::kSend).hull().with(self);
+  made->receives = made->window(Call::kReceive).hull().with(self);
   return made;
 }
 

@@ -13,7 +13,7 @@ import tuning
 
 sys.path.append(str(programs.ROOT / "perf/compare"))
 
-PARTS = ["pack", "unpack", "calls", "messages", "broadcasts", "halo"]
+PARTS = ["pack", "unpack", "calls", "messages", "self", "broadcasts", "halo"]
 
 
 def parse_arguments(description):

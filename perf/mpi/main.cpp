@@ -47,6 +47,8 @@ void measure_case(const Setting& setting, const Case& each) {
     pack_once(each);
   else if (what == "broadcasts")
     measure_broadcasts(setting, each);
+  else if (what == "self")
+    measure_self(setting, each);
   else if (what == "messages")
     measure_messages(setting, each);
   else
@@ -60,8 +62,9 @@ void measure(const Setting& setting) {
   if (options.what == "halo") return measure_halos(setting);
   for (Case& each : all_cases()) {
     // What has no gaps is packed for a GPU's memory only.
-    const bool is_meant = !is_for_two(options.what) || each.in_messages ||
-                          (options.gpu && each.name.starts_with("contig."));
+    const bool packs_only = !is_for_two(options.what) && options.what != "self";
+    const bool is_meant =
+        packs_only || each.in_messages || (options.gpu && each.name.starts_with("contig."));
     if (is_meant && options.chooses(each.name)) measure_case(setting, each);
     MPI_Type_free(&each.type);
   }
@@ -72,12 +75,13 @@ void measure(const Setting& setting) {
 int main(int argc, char** argv) {
   CLI::App app("What the MPI door does to one MPI library");
   Options options;
-  app.add_option(
-         "what", options.what,
-         "messages, broadcasts and halo are between two ranks; once packs each case once, so "
-         "that the interposer's report names its kernel")
+  app.add_option("what", options.what,
+                 "messages, broadcasts and halo are between two ranks, self from one to itself; "
+                 "once packs each case once, so "
+                 "that the interposer's report names its kernel")
       ->required()
-      ->check(CLI::IsMember({"pack", "unpack", "calls", "messages", "broadcasts", "halo", "once"}));
+      ->check(CLI::IsMember(
+          {"pack", "unpack", "calls", "messages", "self", "broadcasts", "halo", "once"}));
   app.add_option("--cases", options.parts, "only those whose name contains one of these")
       ->delimiter(',');
   app.add_option("--samples", options.samples)->check(CLI::Range(1, 100000));

@@ -9,6 +9,8 @@ namespace mpi_perf {
 /// Pack and unpack: memcpy of the packed bytes, the loop by hand, the library, what the program
 /// sees.
 void measure_packing(const Setting& setting, const Case& each);
+/// A message of the rank to itself, as halo exchanges have them: both started, the receive first.
+void measure_self(const Setting& setting, const Case& each);
 /// What a call costs that does nothing, through the interposer and without it.
 void measure_calls(const Setting& setting);
 /// Packs, so that the interposer's report names the kernel.

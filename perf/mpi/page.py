@@ -18,7 +18,7 @@ INDEX = ("idx.", "idxsort.")
 TRANSPOSE = ("transp.",)
 SMALL_BLOCKS = ("vec.b4B", "vec.b8B", "cnt.")
 CALLS_IN_ROW = 100
-WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip",
+WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip", "self": "Message to itself",
         "broadcasts": "Broadcast", "halo": "Halo exchange"}
 
 
@@ -144,7 +144,7 @@ def head(measured):
             "Every sample goes round all columns within one process, or pair of processes: the library's own functions, found "
             "through its handle, and those that the program sees, which are Sluice's, with the table built in. `by hand` is the "
             "loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages, broadcasts and halos are between two ranks "
-            "in shared memory; buffers are in cache where they fit.", "",
+            "in shared memory, those of a rank to itself with the receive started first; buffers are in cache where they fit.", "",
             "`vec.bX.sY.Z`: blocks of X bytes at stride Y, Z packed. `face.{x,y,z}.hH.N`: a face of an N^3 grid of doubles (256 "
             "without), H deep; `facef`: floats. `idx.bB`: indexed_block of B bytes at random places; `hidx.a-b`: blocks of a "
             "to b bytes. `idc3`: {int; double; char[3]}; `di`: {double; int}. `cnt`: a count of a resized double. `transp`: the "

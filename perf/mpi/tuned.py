@@ -8,6 +8,9 @@ import tuning
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
 TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
+# A library that copies a message to itself from type to type is fast up to some size between those, and not with all shapes
+# of a kernel alike.
+TUNED_SELF = re.compile(TUNED.pattern + r"|^facef?\.x\.")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
 
@@ -16,6 +19,9 @@ def block_of(case):
     found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
     if found:
         return int(found.group(2)) * (1024 if found.group(3) else 1)
+    found = re.match(r"^face(f?)\.x\.h(\d+)", case)
+    if found:
+        return int(found.group(2)) * (4 if found.group(1) else 8)
     return 0 if case.startswith("contig.") else tuning.smallest_block(case)
 
 
@@ -32,7 +38,7 @@ class Places:
     def of(self, row):
         """(kernel, smallest block, packed bytes); None for a case that no table is made of."""
         case = row["case"]
-        if not TUNED.match(case):
+        if not (TUNED_SELF if row["what"] == "self" else TUNED).match(case):
             return None
         if case not in self.kernels:
             self.kernels[case] = self.library.kernel_of(case)
@@ -44,7 +50,7 @@ def on_host(arguments, library, places):
     """The rows of a table; and the measurements that they are from."""
     options = options_of(arguments)
     measured, all_rows = [], []
-    for part in ("pack", "unpack", "messages", "broadcasts"):
+    for part in ("pack", "unpack", "messages", "self", "broadcasts"):
         # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs:
         # docs/mpi.md.
         mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []

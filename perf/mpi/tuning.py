@@ -92,7 +92,7 @@ def as_table(rows, measured):
 def as_source(rows, measured):
     """The table as bindings/mpi/policy_table.inc has it."""
     names = {"pack": "Call::kPack", "unpack": "Call::kUnpack", "send": "Call::kSend", "receive": "Call::kReceive",
-             "collective": "Call::kCollective"}
+             "collective": "Call::kCollective", "self": "Call::kSelf"}
 
     def bounds(pair):
         return f"{{{pair[0]}, {'kAny' if pair[1] is None else pair[1]}}}"

@@ -51,6 +51,12 @@ inline int error_class(int code) {
   return result;
 }
 
+inline void check_count(MPI_Status& status, MPI_Datatype type, int expected, const char* where) {
+  int count = -1;
+  MPI_Get_count(&status, type, &count);
+  check(count == expected, "%s: MPI_Get_count %d, not %d", where, count, expected);
+}
+
 inline int rank_in(MPI_Comm comm) {
   int rank = 0;
   MPI_Comm_rank(comm, &rank);

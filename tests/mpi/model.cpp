@@ -572,4 +572,12 @@ std::vector<std::byte> Elements::packed(const Model& model, std::int64_t count) 
   return result;
 }
 
+std::vector<std::byte> image(const Model& model, std::int64_t count, const Elements& sent,
+                             std::int64_t sent_count, std::uint64_t seed) {
+  Elements expected(model, count, seed);
+  const std::vector<std::byte> packed = sent.packed(model, sent_count);
+  model.unpack(packed.data(), count, expected.user(), std::ssize(packed));
+  return expected.bytes;
+}
+
 }  // namespace mpi_test

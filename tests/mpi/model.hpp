@@ -86,4 +86,9 @@ class Elements {
   mutable GpuCopy copy_;
 };
 
+/// What the receiver's buffer must hold when the first `sent_count` elements of `sent` came into
+/// one filled from `seed`.
+std::vector<std::byte> image(const Model& model, std::int64_t count, const Elements& sent,
+                             std::int64_t sent_count, std::uint64_t seed);
+
 }  // namespace mpi_test

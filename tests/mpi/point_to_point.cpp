@@ -36,22 +36,6 @@ std::vector<Model> models() {
   return all;
 }
 
-/// What the receiver's buffer must hold when the first `bytes` bytes of `sent` came into one filled
-/// from `seed`.
-std::vector<std::byte> image(const Model& model, std::int64_t count, const Elements& sent,
-                             std::int64_t sent_count, std::uint64_t seed) {
-  Elements expected(model, count, seed);
-  const std::vector<std::byte> packed = sent.packed(model, sent_count);
-  model.unpack(packed.data(), count, expected.user(), std::ssize(packed));
-  return expected.bytes;
-}
-
-void check_count(MPI_Status& status, MPI_Datatype type, int expected, const char* where) {
-  int count = -1;
-  MPI_Get_count(&status, type, &count);
-  check(count == expected, "%s: MPI_Get_count %d, not %d", where, count, expected);
-}
-
 using Send = int (*)(const void*, int, MPI_Datatype, int, int, MPI_Comm);
 using Isend = int (*)(const void*, int, MPI_Datatype, int, int, MPI_Comm, MPI_Request*);
 

@@ -4,6 +4,7 @@ Exit status 77, which ctest calls skipped, when something that the test needs is
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -36,6 +37,8 @@ def parse_arguments():
     parser.add_argument("--on", default="none,all", help="which ranks get it, one run for each: none, all, or a rank's number")
     parser.add_argument("--expect", default="", help="functions that must have been accelerated where it is on all ranks")
     parser.add_argument("--policy", action="store_true", help="by its table, instead of all that can be")
+    parser.add_argument("--rows", help="by a table that has rows for these calls only, of any type: names between commas")
+    parser.add_argument("--passes", default="", help="functions that must not have been accelerated where it is on all ranks")
     parser.add_argument("--driver", help="a libcuda.so.1: buffers are in its memory")
     parser.add_argument("--way", default="auto", help="with --driver: SLUICE_MPI_GPU")
     parser.add_argument("--fails", default="", help="with --driver: the call that fails there")
@@ -90,9 +93,16 @@ def preload(arguments):
     return f"{found.stdout.strip()}:{arguments.interposer}"
 
 
-def command_line(arguments, on):
+def write_table(arguments, path):
+    rows = [{"library": arguments.library, "call": call, "mover": "*"} for call in arguments.rows.split(",")]
+    path.write_text(json.dumps({"format": "sluice-mpi table 1", "rows": rows}), encoding="utf-8")
+
+
+def command_line(arguments, on, folder):
     """One application, or one for each rank, with the interposer where it is wanted."""
-    settings = {} if arguments.policy else {"SLUICE_MPI": FORCED["SLUICE_MPI"]}
+    settings = {} if arguments.policy or arguments.rows else {"SLUICE_MPI": FORCED["SLUICE_MPI"]}
+    if arguments.rows:
+        settings |= {"SLUICE_MPI_TABLE": str(pathlib.Path(folder) / "table.json")}
     settings |= {"SLUICE_MPI_REPORT": "1", "LD_PRELOAD": preload(arguments)}
     if arguments.driver:
         settings |= {"LD_LIBRARY_PATH": str(pathlib.Path(arguments.driver).parent), "SLUICE_TEST_GPU": "1",
@@ -111,9 +121,11 @@ def command_line(arguments, on):
 
 def run(arguments, on):
     """Output and errors of one run that ended well."""
-    line = command_line(arguments, on)
     environment = {**os.environ, **ENVIRONMENTS[arguments.library], **sanitizer_environment(arguments)}
     with tempfile.TemporaryDirectory() as folder:
+        line = command_line(arguments, on, folder)
+        if arguments.rows:
+            write_table(arguments, pathlib.Path(folder) / "table.json")
         for name in arguments.input:
             shutil.copy(name, folder)
         with subprocess.Popen(line, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -156,6 +168,10 @@ def check_report(arguments, errors):
     if missing:
         print(errors[-6000:])
         sys.exit(f"not accelerated: {' '.join(missing)}")
+    unwanted = accelerated.intersection(arguments.passes.split(","))
+    if unwanted:
+        print(errors[-6000:])
+        sys.exit(f"accelerated: {' '.join(sorted(unwanted))}")
 
 
 def main():

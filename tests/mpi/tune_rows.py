@@ -94,6 +94,39 @@ class Rounds(unittest.TestCase):
         self.assertEqual(len(rows), 3)
 
 
+class HostLibrary:
+    """One in whose messages packing wins between two ranks and not from a rank to itself, or the other way round."""
+
+    name, version = "mpich", "4.0.2"
+
+    def __init__(self, wins):
+        self.wins, self.parts = wins, []
+
+    def kernel_of(self, _):
+        return "gather8"
+
+    def run(self, part, options, mode):
+        self.parts.append(part)
+        assert mode == "always" and "--mixed" not in options
+        fast, slow = {"library": 10, "sluice": 5}, {"library": 10, "sluice": 9.9}
+        return [{"what": part, "case": "vec.b8B.s16B.4K", "bytes": 4096, "us": fast if part in self.wins else slow},
+                {"what": part, "case": "face.x.h1.N64", "bytes": 16384, "us": slow}], ""
+
+
+class OnHost(unittest.TestCase):
+    ARGUMENTS = types.SimpleNamespace(samples=1, cases="")
+
+    def test_messages_to_oneself_have_rows_of_their_own(self):
+        for wins, calls in ((["self"], ["self"]), (["messages"], ["receive", "send"]), (["pack"], ["pack"])):
+            library = HostLibrary(wins)
+            rows, measured = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
+            self.assertEqual([row["call"] for row in rows], calls)
+            # Faces count for these only.
+            self.assertEqual(rows[0]["packed_bytes"], [1, 8192 if wins == ["self"] else None])
+            self.assertEqual(library.parts, ["pack", "unpack", "messages", "self", "broadcasts"])
+            self.assertIn("tune self", {row["what"] for row in measured})
+
+
 class Reach(unittest.TestCase):
     def test_sizes_reach_half_way_on_a_logarithmic_scale(self):
         measured = [at(8, 4096, one_shot=1, staged=2), at(8, 65536, one_shot=1, staged=2),
@@ -130,13 +163,15 @@ class Source(unittest.TestCase):
     def test_a_row_for_a_gpu_has_its_way(self):
         rows = tuning.rows_of(LIBRARY, [at(8, 4096, one_shot=2, off=1)], tuning.goes)
         rows += tuning.rows_of(LIBRARY, [("pack", "rows", 8, 100, True)], tuning.packs)
+        rows += tuning.rows_of(LIBRARY, [("self", "rows", 8, 100, True)], tuning.packs)
         lines = tuning.as_source(rows, "somewhere").splitlines()
-        self.assertEqual(lines[-2:], ['{"openmpi", "4.1.4", Call::kSend, "gather8", {0, kAny}, {1, kAny}, Way::kOff},',
-                                      '{"openmpi", "4.1.4", Call::kPack, "rows", {0, kAny}, {1, kAny}},'])
+        self.assertEqual(lines[-3:], ['{"openmpi", "4.1.4", Call::kSend, "gather8", {0, kAny}, {1, kAny}, Way::kOff},',
+                                      '{"openmpi", "4.1.4", Call::kPack, "rows", {0, kAny}, {1, kAny}},',
+                                      '{"openmpi", "4.1.4", Call::kSelf, "rows", {0, kAny}, {1, kAny}},'])
 
     def test_blocks_by_the_names_of_cases(self):
         blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3,
-                  "contig.64K": 0}
+                  "contig.64K": 0, "face.x.h3": 24, "facef.x.h1.N64": 4}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 
 

@@ -66,6 +66,17 @@ TEST_F(Table, RowsAreAnyOfThem) {
   EXPECT_TRUE(accelerates(kStrided, policy::Call::kPack, 1 << 30));
 }
 
+TEST_F(Table, MessagesToOneselfHaveRowsOfTheirOwn) {
+  load(rows(R"({"library": "openmpi", "call": "self", "mover": "*", "packed_bytes": [1, 100]},
+               {"library": "openmpi", "call": "self", "mover": "*", "memory": "device", "way": "staged"},
+               {"library": "openmpi", "call": "send", "mover": "*", "packed_bytes": [200, null]})"));
+  EXPECT_TRUE(accelerates(kStrided, policy::Call::kSelf, 100));
+  EXPECT_FALSE(accelerates(kStrided, policy::Call::kSelf, 200));
+  EXPECT_FALSE(accelerates(kStrided, policy::Call::kSend, 100));
+  EXPECT_TRUE(accelerates(kStrided, policy::Call::kSend, 200));
+  EXPECT_FALSE(accelerates(datatype::contiguous(4, datatype::named(8)), policy::Call::kSelf, 32));
+}
+
 TEST_F(Table, OtherLibrariesVersionsMoversAndMemoriesDoNotCount) {
   load(rows(R"({"library": "mpich", "call": "send", "mover": "*"},
                {"library": "openmpi", "version": "4.10", "call": "send", "mover": "*"},

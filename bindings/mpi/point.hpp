@@ -253,6 +253,17 @@ struct Point {
     return result;
   }
 
+  /// Short messages are gone when the call returns, and nothing is left to be done for them. It
+  /// must be asked: the requests of all that are gone may be one, with one handle (MPICH), under
+  /// which nobody would find what is pending of each.
+  static bool is_complete(Handle request) {
+    StatusRoom room;
+    int flag = 0;
+    return invoke(own_calls().request_get_status, request, &flag, static_cast<void*>(&room)) ==
+               kSuccess &&
+           flag != 0;
+  }
+
   template <Function kFunction, bool kReceives, class Buffer, class... Peer>
   [[gnu::noinline]] static int request_packed(Buffer* buffer, N count, Handle type, Handle* request,
                                               Peer... peer) {
@@ -279,7 +290,8 @@ struct Point {
                            packed_count(count, info), A::byte(), peer..., request);
     }
     note_accelerated(kFunction, info, pending->bytes(), route.way);
-    if (result != kSuccess || *request == A::request_null())
+    const bool sent = !kReceives && !pending->persistent && result == kSuccess;
+    if (result != kSuccess || *request == A::request_null() || (sent && is_complete(*request)))
       dispose(pending);
     else
       pending::insert(pending, key_of(*request));

@@ -39,6 +39,7 @@ def parse_arguments():
     parser.add_argument("--policy", action="store_true", help="by its table, instead of all that can be")
     parser.add_argument("--rows", help="by a table that has rows for these calls only, of any type: names between commas")
     parser.add_argument("--passes", default="", help="functions that must not have been accelerated where it is on all ranks")
+    parser.add_argument("--reports", default="", help="what the report must contain there: a regular expression")
     parser.add_argument("--driver", help="a libcuda.so.1: buffers are in its memory")
     parser.add_argument("--way", default="auto", help="with --driver: SLUICE_MPI_GPU")
     parser.add_argument("--fails", default="", help="with --driver: the call that fails there")
@@ -168,6 +169,9 @@ def check_report(arguments, errors):
     if missing:
         print(errors[-6000:])
         sys.exit(f"not accelerated: {' '.join(missing)}")
+    if not re.search(arguments.reports, errors):
+        print(errors[-6000:])
+        sys.exit(f"no '{arguments.reports}' in the report")
     unwanted = accelerated.intersection(arguments.passes.split(","))
     if unwanted:
         print(errors[-6000:])

@@ -22,6 +22,20 @@ def at(block, size, call="send", **us):
     return call, "gather8", block, size, {way.replace("_", "-"): each for way, each in us.items()}
 
 
+class Sides(unittest.TestCase):
+    def test_both_unless_one_alone_is_worth_it(self):
+        def sides(**us):
+            return tuning.best_sides({"us": {side.replace("_", " "): time for side, time in us.items()}})
+        self.assertEqual(sides(library=100, sluice=50, sluice_sends=49, sluice_receives=90), ("send", "receive"))
+        self.assertEqual(sides(library=100, sluice=50, sluice_sends=40, sluice_receives=90), ("send",))
+        self.assertEqual(sides(library=100, sluice=90, sluice_sends=120, sluice_receives=50), ("receive",))
+        self.assertEqual(sides(library=100, sluice=97, sluice_sends=98, sluice_receives=99), ())
+
+    def test_what_is_pending_costs(self):
+        self.assertEqual(tuning.best_sides({"us": {"library": 1.25, "sluice": 1.0}}), ("send", "receive"))
+        self.assertEqual(tuning.best_sides({"us": {"library": 1.2, "sluice": 1.0}}), ())
+
+
 class Ways(unittest.TestCase):
     def test_the_fastest(self):
         self.assertEqual(tuning.goes([{"one-shot": 20, "staged": 10}])["way"], "staged")

@@ -8,9 +8,8 @@ import tuning
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
 TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
-# A library that copies a message to itself from type to type is fast up to some size between those, and not with all shapes
-# of a kernel alike.
-TUNED_SELF = re.compile(TUNED.pattern + r"|^facef?\.x\.")
+# Messages: a library may be fast up to some size between those, and not with all shapes of a kernel alike.
+TUNED_MESSAGES = re.compile(TUNED.pattern + r"|^facef?\.x\.")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
 
@@ -38,7 +37,7 @@ class Places:
     def of(self, row):
         """(kernel, smallest block, packed bytes); None for a case that no table is made of."""
         case = row["case"]
-        if not (TUNED_SELF if row["what"] == "self" else TUNED).match(case):
+        if not (TUNED_MESSAGES if row["what"] in ("self", "messages") else TUNED).match(case):
             return None
         if case not in self.kernels:
             self.kernels[case] = self.library.kernel_of(case)

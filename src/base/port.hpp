@@ -43,14 +43,6 @@
 #define SLUICE_HOST 1
 #endif
 
-// Whether bytes that nobody asked for may be read where they cannot fault: between two blocks that
-// lie on the same pages, say. A sanitizer would report it.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLUICE_READS_BETWEEN_BLOCKS false
-#else
-#define SLUICE_READS_BETWEEN_BLOCKS true
-#endif
-
 #if defined(SLUICE_HOST)
 #include <time.h>
 
@@ -62,7 +54,13 @@
 
 namespace sluice::port {
 
-inline constexpr bool kReadsBetweenBlocks = SLUICE_READS_BETWEEN_BLOCKS;
+// Whether bytes that nobody asked for may be read where they cannot fault: between two blocks that
+// lie on the same pages, say. A sanitizer would report it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kReadsBetweenBlocks = false;
+#else
+inline constexpr bool kReadsBetweenBlocks = true;
+#endif
 /// memcpy in any code. HIP's own for kernels copies byte by byte, and is not std's.
 SLUICE_FN void copy_bytes(void* to, const void* from, std::size_t bytes) {
 #if defined(__HIPCC__)
@@ -117,30 +115,22 @@ inline std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
 }
-/// Rests the core for a moment inside a spin.
-inline void pause() {
 #if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
+/// Rests the core for a moment inside a spin.
+inline void pause() { _mm_pause(); }
+/// Whether many loads at a time from one set of the first-level cache take longer than a few with
+/// await_loads() behind them. Measured on AMD's Zen 4: 1.5 to 2 times as long.
+inline bool prefers_few_loads_of_a_set() { return __builtin_cpu_is("amd") != 0; }
+inline void await_loads() { _mm_lfence(); }
+#else
+inline void pause() {
+#if defined(__aarch64__)
   asm volatile("yield");
 #endif
 }
-
-/// Waits until what was loaded before is there, where prefers_few_loads_of_a_set().
-inline void await_loads() {
-#if defined(__x86_64__)
-  _mm_lfence();
+inline bool prefers_few_loads_of_a_set() { return false; }
+inline void await_loads() {}
 #endif
-}
-/// Whether many loads at a time from lines of one set of the first-level cache take longer than a
-/// few at a time do. Measured on AMD's Zen 4: 1.5 to 2 times as long.
-inline bool prefers_few_loads_of_a_set() {
-#if defined(__x86_64__)
-  return __builtin_cpu_is("amd") != 0;
-#else
-  return false;
-#endif
-}
 
 #elif defined(SLUICE_DEVICE_CUDA)
 

@@ -21,7 +21,8 @@ class LinkWindow {
 
   /// How many fragments the receiver must be done with before one of `bytes` follows `number` ones,
   /// if no more than `slots` (kMost at most) and `window_bytes` (one fragment at least) may be
-  /// under way. What is not more than earlier calls of take() were told needs no look at the credit.
+  /// under way. What is not more than earlier calls of take() were told needs no look at the
+  /// credit.
   std::uint64_t credit_for(std::uint64_t number, std::uint64_t bytes, std::uint64_t slots,
                            std::uint64_t window_bytes) const {
     std::uint64_t first = freed_, under_way = under_way_bytes_;

@@ -148,8 +148,9 @@ SLUICE_FN constexpr bool is_slow_network(double network_byte) { return network_b
 /// more than that, and stay in a cache. On slow ones what is sent waits in the sender's socket and
 /// in queues, and so does the credit; with several rails the slowest takes long to carry its part.
 /// docs/decisions.md says what was measured.
-SLUICE_FN constexpr std::uint64_t window_bytes_across_hosts(const LinkShape& shape, double network_byte,
-                                                      std::uint64_t rails) {
+SLUICE_FN constexpr std::uint64_t window_bytes_across_hosts(const LinkShape& shape,
+                                                            double network_byte,
+                                                            std::uint64_t rails) {
   constexpr std::uint64_t kQuickSlots = 16;
   const bool all = rails > 1 || is_slow_network(network_byte) || shape.slots < kQuickSlots;
   return (all ? shape.slots : kQuickSlots) * shape.slot_bytes;

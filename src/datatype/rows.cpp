@@ -146,12 +146,12 @@ HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* u
   return 0;
 }
 
-/// Blocks at such strides lie in one set of the first-level cache, or in two. More misses at a time
-/// than a set has room for cost some processors more than waiting for a few does
+/// Blocks at such strides lie in one set of the first-level cache. More misses at a time than a set
+/// has room for cost some processors more than waiting for a few does
 /// (port::prefers_few_loads_of_a_set).
 HWY_INLINE bool crowds_a_set(std::int64_t count, Bytes stride, Bytes bytes) {
   constexpr std::int64_t kMany = 128;
-  return count >= kMany && stride % 2048 == 0 && bytes <= 64 && stride != 0 &&
+  return count >= kMany && stride % 4096 == 0 && bytes <= 64 && stride != 0 &&
          port::prefers_few_loads_of_a_set();
 }
 

@@ -57,7 +57,7 @@ struct Point {
     constexpr Function kFunction = form<N>(Function::kSendrecv_replace);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
-    // Both sides or none: they share a buffer.
+    // Both sides or none: they share a buffer. With a driver loaded the receive decides.
     const bool from_self = is_self(info, Call::kReceive, bytes, from, in_tag, comm);
     if (device::possible() ||
         (info.packs(Call::kReceive, from_self, bytes) &&
@@ -256,7 +256,7 @@ struct Point {
   /// Short messages are gone when the call returns, and nothing is left to be done for them. It
   /// must be asked: the requests of all that are gone may be one, with one handle (MPICH), under
   /// which nobody would find what is pending of each.
-  static bool is_complete(Handle request) {
+  static bool is_sent(Handle request) {
     StatusRoom room;
     int flag = 0;
     return invoke(own_calls().request_get_status, request, &flag, static_cast<void*>(&room)) ==
@@ -290,8 +290,8 @@ struct Point {
                            packed_count(count, info), A::byte(), peer..., request);
     }
     note_accelerated(kFunction, info, pending->bytes(), route.way);
-    const bool sent = !kReceives && !pending->persistent && result == kSuccess;
-    if (result != kSuccess || *request == A::request_null() || (sent && is_complete(*request)))
+    const bool sends = !kReceives && !pending->persistent && result == kSuccess;
+    if (result != kSuccess || *request == A::request_null() || (sends && is_sent(*request)))
       dispose(pending);
     else
       pending::insert(pending, key_of(*request));

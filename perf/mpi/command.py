@@ -101,20 +101,21 @@ def tune(arguments):
     header = new_header(arguments, header)
     save(arguments.results, header, saved)
     if rows:
-        write_table(arguments, rows, header)
+        write_table(arguments, rows, header, whole=not failed)
     else:
         failed.append("nothing was measured, or packing wins nowhere; no table written")
     if failed:
         sys.exit("\n".join(f"sluice-mpi: {each}" for each in failed))
 
 
-def write_table(arguments, rows, header):
+def write_table(arguments, rows, header, whole):
+    """`whole`: nothing failed. What is built in has rows for all libraries or stays as it is."""
     parts = [header["machine"]["cpu"], header["machine"]["system"], header["date"]]
     if any(row["memory"] == "device" for row in rows):
         parts.insert(1, programs.gpu_name())
     measured_on = ", ".join(parts)
     arguments.output.write_text(tuning.as_table(rows, measured_on), encoding="utf-8")
-    if arguments.source:
+    if arguments.source and whole:
         arguments.source.write_text(tuning.as_source(rows, measured_on), encoding="utf-8")
     print(f"wrote {arguments.output}: SLUICE_MPI_TABLE={arguments.output}")
 

@@ -8,7 +8,8 @@ import tuning
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
 TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
-# Messages: a library may be fast up to some size between those, and not with all shapes of a kernel alike.
+# Messages: a library may be fast up to some size between those, and not with all shapes of a kernel alike. Where it does
+# not matter, these say nothing: nothing else is measured at their sizes.
 TUNED_MESSAGES = re.compile(TUNED.pattern + r"|^facef?\.x\.")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
@@ -56,7 +57,7 @@ def on_host(arguments, library, places):
         rows, _ = library.run(part, [*options, *mixed], "always")
         all_rows += [{**row, "what": f"tune {part}"} for row in rows]
         for row, place in ((row, places.of(row)) for row in rows):
-            if place is None:
+            if place is None or (not TUNED.match(row["case"]) and tuning.is_tie(row)):
                 continue
             if part == "messages":
                 calls = tuning.best_sides(row)

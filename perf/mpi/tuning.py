@@ -1,4 +1,4 @@
-"""Where packing wins, and which way is fastest: from measurements between two ranks to the rows of a table."""
+"""Where packing wins, and which way is fastest: from measurements to the rows of a table."""
 
 import json
 import math
@@ -11,6 +11,7 @@ NONBLOCKING_US = 0.15
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
 # Of messages in a GPU's memory, as `way` in a table: an earlier one counts unless a later one is worth it.
 WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
+TIE = 1.1
 UNBOUNDED = None
 
 
@@ -24,9 +25,16 @@ def best_sides(row):
     return CALLS[best] if us["library"] >= WORTH * us[best] else ()
 
 
+def is_tie(row):
+    """Whether it does not matter, by this case, who packs."""
+    us = row["us"]
+    fastest = min(us[sides] for sides in CALLS if sides in us)
+    return 1 / TIE < us["library"] / fastest < TIE
+
+
 def smallest_block(case):
     """The bytes of the smallest block, from the case's name."""
-    known = {"struct": 3, "struct.di": 4, "transp": 8, "hidx.8-64B": 8, "hidx.1-40B": 1, "hidx.64-1024B": 64,
+    known = {"struct": 4, "struct.di": 12, "transp": 8, "hidx.8-64B": 8, "hidx.1-40B": 1, "hidx.64-1024B": 64,
              "cnt": 8}
     for start in sorted(known, key=len, reverse=True):
         if case.startswith(start):

@@ -1,9 +1,7 @@
 // The one file that names a compiler. Everything that differs between a host thread, a CUDA kernel
-// and a HIP kernel is here: how a function is marked, how a flag is read and written, how a spin
-// rests.
+// and a HIP kernel is here: how functions are marked, flags read and written, how a spin rests.
 //
-// Flags are 64-bit words shared with other ranks; system scope, because a peer may be another
-// device or host thread.
+// Flags are 64-bit words; system scope, because a peer may be another device or host thread.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +26,7 @@
 #define SLUICE_ROLLED
 #endif
 
-// A kernel's argument that is read where it was passed, not copied by each thread.
+// A kernel's argument that is read where it was passed, not copied.
 #if defined(__CUDACC__)
 #define SLUICE_KERNEL_CONSTANT __grid_constant__
 #else
@@ -119,8 +117,10 @@ inline std::uint64_t now_ns() {
 /// Rests the core for a moment inside a spin.
 inline void pause() { _mm_pause(); }
 /// Whether many loads at a time from one set of the first-level cache take longer than a few with
-/// await_loads() behind them. Measured on AMD's Zen 4: 1.5 to 2 times as long.
-inline bool prefers_few_loads_of_a_set() { return __builtin_cpu_is("amd") != 0; }
+/// await_loads() behind them. Measured on AMD's Zen 4, the first with AVX-512: 1.5 to 2 times.
+inline bool prefers_few_loads_of_a_set() {
+  return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f");
+}
 inline void await_loads() { _mm_lfence(); }
 #else
 inline void pause() {

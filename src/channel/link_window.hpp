@@ -34,6 +34,8 @@ class LinkWindow {
   /// A room for fragment `number` (from 0, each once, in order) of `bytes`, when the receiver says
   /// that it is done with the first `consumed` ones. Less than kMost others may be under way.
   std::uint64_t take(std::uint64_t number, std::uint64_t bytes, std::uint64_t consumed) {
+    // Whatever a receiver says, who sends now has waited for so many.
+    consumed = std::max(consumed, number - std::min(number, kMost - 1));
     for (; freed_ < std::min(consumed, number); ++freed_) {
       const Sent& sent = sent_[freed_ % kMost];
       taken_ &= ~(std::uint64_t{1} << sent.room);

@@ -143,7 +143,8 @@ class Links : public RankView {
     if (link.across)
       return link.window.credit_for(link.sent, bytes, slots(), layout_.links.window_bytes);
 #endif
-    return link.sent < slots() ? 0 : link.sent + 1 - slots();
+    const std::uint64_t limit = layout_.links.window_slots();
+    return link.sent < limit ? 0 : link.sent + 1 - limit;
   }
   /// Whether `to` has taken fragment `number` (peer(to).sent after it was posted).
   SLUICE_FN bool taken(std::int32_t to, std::uint64_t number) const {

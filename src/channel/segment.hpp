@@ -112,8 +112,12 @@ struct LinkShape {
   std::uint64_t slots = 8;  // a power of two, LinkWindow::kMost at most; and as many rooms
   std::uint64_t slot_bytes = std::uint64_t{32} << 10;
   std::uint64_t piece_bytes = std::uint64_t{128} << 10;  // Links::piece_bytes() says what of
-  // What may be under way across a port: not all that there is room for, where that is quicker.
+  // What may be under way: not all that there is room for, where that is quicker. Both ends must
+  // have the same.
   std::uint64_t window_bytes = slots * slot_bytes;
+
+  /// Where segments are mapped, as many fragments as the window has room for if all are long.
+  SLUICE_FN constexpr std::uint64_t window_slots() const { return window_bytes / slot_bytes; }
 
   /// Across a port a receiver tells what it is done with, unless something goes back anyway, once
   /// that is a quarter of the slots or of the window. So a sender may know of so many fragments or

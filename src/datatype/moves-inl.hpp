@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "base/port.hpp"
 #include "datatype/shape.hpp"
@@ -119,6 +120,15 @@ class Long {
 
 /// From here on memcpy is faster than Steps.
 inline constexpr Bytes kLongBytes = 1024;
+
+/// The unsigned integer of W bytes, up to 8: what a lane of a vector holds.
+template <std::size_t W>
+using Lane = std::conditional_t<
+    W == 1, std::uint8_t,
+    std::conditional_t<W == 2, std::uint16_t,
+                       std::conditional_t<W == 4, std::uint32_t, std::uint64_t>>>;
+
+inline constexpr Bytes kLine = 64;
 
 /// Outputs of so much are written past the caches, where whole lines of them are written at a time:
 /// they would not stay there, and each line would be read first.

@@ -34,12 +34,6 @@ struct IsElement<Exact<W>> : std::bool_constant<(W <= 8)> {};
 
 #if SLUICE_DATATYPE_VECTOR_TARGET
 
-template <std::size_t W>
-using Lane = std::conditional_t<
-    W == 1, std::uint8_t,
-    std::conditional_t<W == 2, std::uint16_t,
-                       std::conditional_t<W == 4, std::uint32_t, std::uint64_t>>>;
-
 /// Every other element of `from`, as long as something of value lies behind what is read. Returns
 /// how many of them.
 template <std::size_t W>
@@ -205,10 +199,10 @@ class Rows {
 
 #if SLUICE_DATATYPE_VECTOR_TARGET
 
-/// Blocks of a line and more. Where there is so much to move that no cache holds it, they are
-/// written past the caches if they are whole lines, which would be read first otherwise; those that
-/// do not begin where lines do are moved by 16 bytes, because vectors that lie in two lines wait
-/// for both.
+/// Blocks of 64 bytes, and of 128 and more. Where there is so much to move that no cache holds it,
+/// they are written past the caches if they are whole lines, which would be read first otherwise;
+/// those that do not begin where lines do are moved by 16 bytes, because vectors that lie in two
+/// lines wait for both.
 template <class Mover>
 class LongRows {
  public:
@@ -243,8 +237,6 @@ class LongRows {
   }
 
  private:
-  static constexpr Bytes kLine = 64;
-
   /// Whether blocks at such a stride all begin where lines do.
   static bool is_line(const std::byte* first, Bytes stride = 0) {
     return reinterpret_cast<std::uintptr_t>(first) % kLine == 0 && stride % kLine == 0;

@@ -60,14 +60,7 @@ class Tiled {
 
 #if SLUICE_DATATYPE_VECTOR_TARGET
 
-inline constexpr Bytes kLine = 64;
 inline constexpr std::size_t kTileVector = HWY_MAX_BYTES < 32 ? 16 : 32;
-
-template <std::size_t W>
-using TileLane = std::conditional_t<
-    W == 1, std::uint8_t,
-    std::conditional_t<W == 2, std::uint16_t,
-                       std::conditional_t<W == 4, std::uint32_t, std::uint64_t>>>;
 
 /// Rows of `from` become columns of `to`. Elements of W bytes touch within a row, of either side.
 /// A step: kRows rows of kColumns elements, which is 16 bytes of each.
@@ -75,7 +68,7 @@ template <std::size_t W>
 struct Step {
   static constexpr std::int64_t kColumns = 16 / W;
   static constexpr std::int64_t kRows = kTileVector / W;
-  using T = TileLane<W>;
+  using T = Lane<W>;
   using D = hn::Simd<T, kTileVector / sizeof(T), 0>;
   using DHalf = hn::Simd<T, 16 / sizeof(T), 0>;
 
@@ -161,7 +154,8 @@ HWY_INLINE void transpose_step(const std::byte* from, Bytes from_stride, std::by
                                to_stride, rows, std::min(kSide, columns - c));
 }
 
-/// Large outputs are streamed: every tile writes whole lines. So many rows come before the rows of
+/// Large outputs are streamed: every tile writes whole lines, of few rows at a time where elements
+/// are not too small. So many rows come before the rows of
 /// `to` reach a line's beginning, where all do at the same element and are worth streaming; else
 /// -1.
 template <std::size_t W>
@@ -169,7 +163,7 @@ std::int64_t rows_before_streaming(const std::byte* to, Bytes to_stride, std::in
                                    std::int64_t columns) {
   const auto past_line = static_cast<Bytes>(reinterpret_cast<std::uintptr_t>(to) % kLine);
   const auto before = (kLine - past_line) % kLine;
-  const bool streams = rows * columns >= kStreamBytes / static_cast<Bytes>(W) &&
+  const bool streams = W >= 4 && rows * columns >= kStreamBytes / static_cast<Bytes>(W) &&
                        to_stride % kLine == 0 && before % static_cast<Bytes>(W) == 0;
   return streams ? std::min(before / static_cast<Bytes>(W), rows) : -1;
 }

@@ -12,7 +12,7 @@
 namespace sluice::datatype::test {
 namespace {
 
-constexpr std::size_t kArenaBytes = std::size_t{16} << 20;
+constexpr std::size_t kArenaBytes = std::size_t{17} << 20;
 /// Bytes beside the packed form that must keep their value.
 constexpr std::size_t kMargin = 80;
 

@@ -113,8 +113,8 @@ class HostLibrary:
 
     name, version = "mpich", "4.0.2"
 
-    def __init__(self, wins):
-        self.wins, self.parts = wins, []
+    def __init__(self, wins, face_us=12):
+        self.wins, self.face_us, self.parts = wins, face_us, []
 
     def kernel_of(self, _):
         return "gather8"
@@ -124,7 +124,7 @@ class HostLibrary:
         assert mode == "always" and "--mixed" not in options
         fast, slow = {"library": 10, "sluice": 5}, {"library": 10, "sluice": 9.9}
         return [{"what": part, "case": "vec.b8B.s16B.4K", "bytes": 4096, "us": fast if part in self.wins else slow},
-                {"what": part, "case": "face.x.h1.N64", "bytes": 16384, "us": slow}], ""
+                {"what": part, "case": "face.x.h1.N64", "bytes": 16384, "us": {"library": 10, "sluice": self.face_us}}], ""
 
 
 class OnHost(unittest.TestCase):
@@ -139,6 +139,12 @@ class OnHost(unittest.TestCase):
             self.assertEqual(rows[0]["packed_bytes"], [1, None if wins == ["pack"] else 8192])
             self.assertEqual(library.parts, ["pack", "unpack", "messages", "self", "broadcasts"])
             self.assertIn("tune self", {row["what"] for row in measured})
+
+    def test_a_face_that_does_not_matter_says_nothing(self):
+        for face_us in (9.2, 10.8):
+            library = HostLibrary(["self", "messages"], face_us)
+            rows, _ = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
+            self.assertEqual({tuple(row["packed_bytes"]) for row in rows}, {(1, None)})
 
 
 class Reach(unittest.TestCase):
@@ -184,7 +190,7 @@ class Source(unittest.TestCase):
                                       '{"openmpi", "4.1.4", Call::kSelf, "rows", {0, kAny}, {1, kAny}},'])
 
     def test_blocks_by_the_names_of_cases(self):
-        blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 3,
+        blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 4, "struct.di.count.64K": 12,
                   "contig.64K": 0, "face.x.h3": 24, "facef.x.h1.N64": 4}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 

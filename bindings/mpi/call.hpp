@@ -115,10 +115,11 @@ int rank_in(Handle comm) {
   invoke(own_calls().comm_rank, comm, &rank);
   return rank;
 }
+/// Unless the library says that it is of one group.
 template <class Handle>
 bool is_inter(Handle comm) {
   int inter = 0;
-  return invoke(own_calls().comm_test_inter, comm, &inter) == kSuccess && inter != 0;
+  return invoke(own_calls().comm_test_inter, comm, &inter) != kSuccess || inter != 0;
 }
 
 /// The bytes that a completed receive brought.
@@ -135,5 +136,14 @@ std::int64_t received_bytes(const void* status) {
 struct alignas(16) StatusRoom {
   std::byte bytes[64] = {};
 };
+
+/// What the library says of a request, which stays the caller's.
+template <class Handle>
+bool has_completed(Handle request, StatusRoom& status) {
+  int flag = 0;
+  return invoke(own_calls().request_get_status, request, &flag, static_cast<void*>(&status)) ==
+             kSuccess &&
+         flag != 0;
+}
 
 }  // namespace sluice::mpi

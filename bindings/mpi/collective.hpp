@@ -270,9 +270,7 @@ struct Collective {
   /// Whether we take part in this one: not in a tool's own call, not between two groups.
   static bool joins(Function function, Handle comm) {
     if (nested != 0) return note_passed(function, Reason::kNested), false;
-    int inter = 0;
-    if (invoke(own_calls().comm_test_inter, comm, &inter) != kSuccess || inter != 0)
-      return note_passed(function, Reason::kInter), false;
+    if (is_inter(comm)) return note_passed(function, Reason::kInter), false;
     return true;
   }
   static int size_of(Handle comm) {

@@ -309,11 +309,7 @@ struct Completion {
       Pending* const pending = requests[each] == A::request_null() ? nullptr : find(requests[each]);
       if (pending == nullptr) continue;
       StatusRoom room;
-      int flag = 0;
-      if (invoke(own_calls().request_get_status, requests[each], &flag,
-                 static_cast<void*>(&room)) == kSuccess &&
-          flag != 0)
-        unpack_early(pending, &room);
+      if (has_completed(requests[each], room)) unpack_early(pending, &room);
     }
   }
 

@@ -258,10 +258,7 @@ struct Point {
   /// which nobody would find what is pending of each.
   static bool is_sent(Handle request) {
     StatusRoom room;
-    int flag = 0;
-    return invoke(own_calls().request_get_status, request, &flag, static_cast<void*>(&room)) ==
-               kSuccess &&
-           flag != 0;
+    return has_completed(request, room);
   }
 
   template <Function kFunction, bool kReceives, class Buffer, class... Peer>

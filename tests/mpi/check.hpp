@@ -4,10 +4,12 @@
 #include <mpi.h>
 
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 namespace mpi_test {
 
@@ -67,6 +69,18 @@ inline int size_of(MPI_Comm comm) {
   int size = 0;
   MPI_Comm_size(comm, &size);
   return size;
+}
+
+/// For buffered sends, until detach_buffer().
+inline void attach_buffer() {
+  static std::vector<std::byte> buffer(std::size_t{8} << 20);
+  must(MPI_Buffer_attach(buffer.data(), static_cast<int>(buffer.size())), "MPI_Buffer_attach");
+}
+/// Waits until they are gone.
+inline void detach_buffer() {
+  void* detached = nullptr;
+  int bytes = 0;
+  must(MPI_Buffer_detach(static_cast<void*>(&detached), &bytes), "MPI_Buffer_detach");
 }
 
 /// The exit status: the same for all ranks, before MPI_Finalize.

@@ -265,9 +265,7 @@ void between_groups() {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   const int largest_count = argument(argc, argv, 1, 9000);
-  constexpr int kBufferBytes = 4 << 20;
-  std::vector<std::byte> buffer(kBufferBytes);
-  must(MPI_Buffer_attach(buffer.data(), kBufferBytes), "MPI_Buffer_attach");
+  attach_buffer();
   MPI_Comm copied = MPI_COMM_NULL, reversed = MPI_COMM_NULL;
   must(MPI_Comm_dup(MPI_COMM_WORLD, &copied), "MPI_Comm_dup");
   must(MPI_Comm_split(MPI_COMM_WORLD, 0, -rank_in(MPI_COMM_WORLD), &reversed), "MPI_Comm_split");
@@ -278,9 +276,7 @@ int main(int argc, char** argv) {
   between_groups();
   MPI_Comm_free(&copied);
   MPI_Comm_free(&reversed);
-  void* detached = nullptr;
-  int bytes = 0;
-  must(MPI_Buffer_detach(static_cast<void*>(&detached), &bytes), "MPI_Buffer_detach");
+  detach_buffer();
   const int status = worst();
   MPI_Finalize();
   return status;

@@ -247,23 +247,6 @@ void to_nobody(const Model& model) {
   check_count(status, model.handle, 0, "from nobody");
 }
 
-void to_oneself(const Model& model) {
-  const Elements from(model, 2, 50);
-  Elements to(model, 2, 51);
-  MPI_Request request = MPI_REQUEST_NULL;
-  must(MPI_Irecv(to.there(), 2, model.handle, 0, 1, MPI_COMM_SELF, &request), "MPI_Irecv");
-  must(MPI_Send(from.there(), 2, model.handle, 0, 1, MPI_COMM_SELF), "MPI_Send to oneself");
-  must(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
-  check(to.back() == image(model, 2, from, 2, 51), "%s to oneself arrived wrong",
-        model.text.c_str());
-  Elements again(model, 2, 52);
-  must(MPI_Sendrecv(from.there(), 2, model.handle, 0, 2, again.there(), 2, model.handle, 0, 2,
-                    MPI_COMM_SELF, MPI_STATUS_IGNORE),
-       "MPI_Sendrecv");
-  check(again.back() == image(model, 2, from, 2, 52), "%s exchanged with oneself",
-        model.text.c_str());
-}
-
 void all_on(const Pair& pair) {
   for (const Model& model : models()) {
     in_every_mode(pair, model);
@@ -301,17 +284,12 @@ void on_every_communicator() {
 int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   largest_count = argument(argc, argv, 1, largest_count);
-  constexpr int kBufferBytes = 8 << 20;
-  std::vector<std::byte> buffer(kBufferBytes);
-  must(MPI_Buffer_attach(buffer.data(), kBufferBytes), "MPI_Buffer_attach");
+  attach_buffer();
   on_every_communicator();
   for (const Model& model : models()) {
     to_nobody(model);
-    to_oneself(model);
   }
-  void* detached = nullptr;
-  int bytes = 0;
-  must(MPI_Buffer_detach(static_cast<void*>(&detached), &bytes), "MPI_Buffer_detach");
+  detach_buffer();
   const int status = worst();
   MPI_Finalize();
   return status;

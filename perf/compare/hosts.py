@@ -36,7 +36,7 @@ class Links:
 
 
 ALL_LINKS = [
-    Links("full", "links without a limit", [], [2, 4], COLLECTIVES, None),
+    Links("full", "links without a limit", [], [2, 3, 4], COLLECTIVES, None),
     Links("1gbit", "1 Gbit/s", ["--rate", "1gbit"], [2], ["all_reduce"], [1 << 20, 16 << 20, 64 << 20]),
     Links("1gbit-100mbit", "1 Gbit/s and 100 Mbit/s", ["--rate", "1gbit", "--second-rail", "100mbit"], [2],
           ["all_reduce"], [1 << 20, 16 << 20, 64 << 20], rails=2),

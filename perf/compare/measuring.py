@@ -117,16 +117,31 @@ def worth_measuring(table, peer, collective, ranks, sizes):
     return kept
 
 
-def run_peer(table, peer, collective, ranks, sizes, effort):
+def sizes_of(collective, ranks, sizes):
+    """Where every rank has a block: those of at least one float, as long as with the next power of two of ranks."""
+    if collective in ("all_reduce", "broadcast", "send_receive"):
+        return sizes
+    blocks = [size >> (ranks - 1).bit_length() for size in sizes]
+    return [ranks * block for block in blocks if block >= FLOAT_BYTES]
+
+
+def run_peer(table, number, peer, collective, ranks, sizes, effort):
     wanted = worth_measuring(table, peer, collective, ranks, peer.sizes(ranks, sizes))
     if not wanted:
         return
     rows, complaint = peer.run(collective, ranks, wanted, effort)
     for row in rows:
-        table.add(peer.name, collective, ranks, row)
+        table.add(peer.name, collective, ranks, row, number)
     if complaint:
         table.complaints.append((peer.name, collective, ranks, complaint))
         say(f"\n{peer.name}, {collective}, {ranks} ranks: {complaint}")
+
+
+def measure_limits(table, number, place, effort):
+    before = len(table.limit_rows)
+    place.measure_limits(table, effort)
+    for row in table.limit_rows[before:]:
+        row["round"] = number
 
 
 def measure(place, arguments):
@@ -138,12 +153,11 @@ def measure(place, arguments):
                     if ranks == 2 or collective not in TWO_RANKS_ONLY]
     start, total, done = time.monotonic(), arguments.rounds * len(combinations), 0
     for number in range(arguments.rounds):
-        place.measure_limits(table, effort)
+        measure_limits(table, number, place, effort)
         for collective, ranks in combinations:
-            sizes = [size for size in place.sizes
-                     if size >= FLOAT_BYTES * ranks or collective in ("all_reduce", "broadcast", "send_receive")]
+            sizes = sizes_of(collective, ranks, place.sizes)
             for peer in shuffled.sample(usable, len(usable)):
-                run_peer(table, peer, collective, ranks, sizes, effort)
+                run_peer(table, number, peer, collective, ranks, sizes, effort)
             done += 1
             minutes = (time.monotonic() - start) / 60
             say(f"round {number + 1} of {arguments.rounds}: {collective}, {ranks} ranks{place.where}"

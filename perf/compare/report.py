@@ -81,7 +81,8 @@ HOW_TO_READ = [
     "fp32 sum, ordinary buffers unless it says registered, out of place (broadcast: one buffer, as MPI has it). "
     "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
     "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
-    "whole input. The fastest of the other libraries is bold; the last column is its time over ours.", "",
+    "whole input. The fastest of the other libraries is bold. The last column is the fastest other's time over ours, "
+    "each round by itself: the median of the rounds' ratios.", "",
     "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "
     "five times slower than another library. `-`: not measured.", "",
 ]

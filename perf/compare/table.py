@@ -22,16 +22,23 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None
 
 
+def median_ratio(dividends, divisors):
+    """Of two measurements by rounds, each divided within its round: a machine is the same for a few
+    seconds, and another one minutes later. None without a round that has both."""
+    ratios = [dividends[number] / us for number, us in divisors.items() if number in dividends]
+    return statistics.median(ratios) if ratios else None
+
+
 class Cell:
-    """What one library took, round by round."""
+    """What one library took: `rounds_us` by the round's number."""
 
     def __init__(self):
-        self.rounds_us, self.min_us, self.max_us = [], math.inf, 0.0
+        self.rounds_us, self.min_us, self.max_us = {}, math.inf, 0.0
         self.wrong, self.algorithm, self.transport = 0, "", ""
 
-    def add(self, row):
+    def add(self, row, number):
         time_us = row["time_us"]
-        self.rounds_us.append(time_us["median"])
+        self.rounds_us[number] = time_us["median"]
         self.min_us = min(self.min_us, time_us["min"])
         self.max_us = max(self.max_us, time_us["max"])
         self.wrong += int(row.get("wrong") or 0)
@@ -41,7 +48,7 @@ class Cell:
     @property
     def us(self):
         """The median of the rounds' medians."""
-        return statistics.median(self.rounds_us)
+        return statistics.median(self.rounds_us.values())
 
 
 class Table:
@@ -50,18 +57,24 @@ class Table:
     def __init__(self, header):
         self.header, self.cells, self.limit_rows, self.complaints = header, {}, [], []
 
-    def add(self, peer, collective, ranks, row):
+    def add(self, peer, collective, ranks, row, number):
+        """`number`: of the round, from 0."""
         key = (collective, ranks, row["bytes"], peer)
         if row["time_us"]["median"] > 0:
-            self.cells.setdefault(key, Cell()).add(row)
+            self.cells.setdefault(key, Cell()).add(row, number)
 
     def cell(self, collective, ranks, size, peer):
         return self.cells.get((collective, ranks, size, peer))
 
+    def right_rounds_us(self, collective, ranks, size, peer):
+        """By the round's number; empty when not measured, or when its results were wrong."""
+        cell = self.cell(collective, ranks, size, peer)
+        return cell.rounds_us if cell and not cell.wrong else {}
+
     def time_us(self, collective, ranks, size, peer):
         """None when not measured, or when its results were wrong."""
-        cell = self.cell(collective, ranks, size, peer)
-        return cell.us if cell and not cell.wrong else None
+        rounds_us = self.right_rounds_us(collective, ranks, size, peer)
+        return statistics.median(rounds_us.values()) if rounds_us else None
 
     def combinations(self):
         seen = {(collective, ranks): None for collective, ranks, _, _ in self.cells}
@@ -77,9 +90,12 @@ class Table:
         return min(((name, us) for name, us in times.items() if us), key=lambda item: item[1], default=None)
 
     def speedup(self, collective, ranks, size, ours=OURS):
-        """How many times faster `ours` is than the best of the others."""
-        best, time_us = self.best_other(collective, ranks, size), self.time_us(collective, ranks, size, ours)
-        return best[1] / time_us if best and time_us else None
+        """How many times faster `ours` is than the best of the others: the median of the rounds' ratios."""
+        others = [self.right_rounds_us(collective, ranks, size, peer) for peer in self.header["others"]]
+        best = {}
+        for number, us in [item for rounds_us in others for item in rounds_us.items()]:
+            best[number] = min(us, best.get(number, us))
+        return median_ratio(best, self.right_rounds_us(collective, ranks, size, ours))
 
     def mean_speedup(self, collective, ranks, test, ours=OURS):
         ratios = [self.speedup(collective, ranks, size, ours) for size in self.sizes(collective, ranks) if test(size)]
@@ -115,7 +131,8 @@ class Table:
             "algorithm": cell.algorithm, "transport": cell.transport,
             "time_us": {"min": cell.min_us, "median": round(cell.us, 4), "max": cell.max_us},
             "algbw_gbs": round(algbw, 4), "busbw_gbs": round(algbw * factor, 4), "wrong": cell.wrong,
-            "host": self.header["host"], "commit": self.header["commit"], "rounds_us": cell.rounds_us,
+            "host": self.header["host"], "commit": self.header["commit"],
+            "rounds": list(cell.rounds_us), "rounds_us": list(cell.rounds_us.values()),
         }
 
     @classmethod
@@ -129,7 +146,8 @@ class Table:
                 table.limit_rows.append(row)
                 continue
             cell = table.cells.setdefault((row["collective"], row["ranks"], row["bytes"], row["peer"]), Cell())
-            cell.rounds_us, cell.wrong = row["rounds_us"], row["wrong"]
+            numbers = row.get("rounds", range(len(row["rounds_us"])))  # not said by files of before 2026-11-30
+            cell.rounds_us, cell.wrong = dict(zip(numbers, row["rounds_us"])), row["wrong"]
             cell.min_us, cell.max_us = row["time_us"]["min"], row["time_us"]["max"]
             cell.algorithm, cell.transport = row["algorithm"], row["transport"]
         return table

@@ -17,11 +17,12 @@ class WireLimits:
     """From the rows of one or more rounds; medians, because what is compared with them are medians."""
 
     def __init__(self, rows, limited):
-        collected = {}
+        self.rounds = {}
         for row in rows:
             value = row["gbs"] if row["limit"].startswith("iperf3") else row["time_us"]
-            collected.setdefault((row["limit"], row["bytes"]), []).append(value)
-        self.medians = {key: statistics.median(values) for key, values in collected.items()}
+            of_limit = self.rounds.setdefault((row["limit"], row["bytes"]), {})
+            of_limit[row.get("round", len(of_limit))] = value  # not said by files of before 2026-11-30
+        self.medians = {key: statistics.median(values.values()) for key, values in self.rounds.items()}
         self.limited = limited
         self.title = "iperf3's rate" if limited else "bare exchange over TCP"
 
@@ -35,6 +36,10 @@ class WireLimits:
             return None
         at = min(sizes, key=lambda s: abs(math.log(s / size)))
         return self.medians[kind, at] * (size / at if size > 64 << 10 else 1)
+
+    def exchange_rounds_us(self, size):
+        """Of exactly so many bytes, by the round's number."""
+        return self.rounds.get(("exchange", size), {})
 
     def rates_gbs(self):
         """iperf3's, by rail."""

@@ -21,6 +21,11 @@ constexpr std::uint32_t kRoundsPerClock = 8;
 // A look at a port takes as long as so many spins. So who shares a core gives it away after the
 // first look in vain.
 constexpr std::uint32_t kSpinsPerLook = 40;
+// Who waits for one peer across a port looks at the others, too, every so many looks in vain: about
+// every 3 us. With a core to share a look in vain is followed by another rank's turn, in which more
+// comes than one look takes.
+constexpr std::uint32_t kLooksForAll = 8;
+constexpr std::uint32_t kLooksForAllSharing = 2;
 
 }  // namespace
 
@@ -45,7 +50,7 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
   if (now - start_ < kYieldFor || state_.doorbell == nullptr) {
     rest_briefly(word, target);
   } else {
-    if (state_.take_in == nullptr || !state_.take_in(state_.context, peer_, true))
+    if (state_.take_in == nullptr || !state_.take_in(state_.context, peer_, TakeIn::kAsleep))
       sleep_on(*state_.doorbell, state_.sleepers, word, target);
     rounds_ = kRoundsPerClock;  // look at everything after every sleep
   }
@@ -54,10 +59,13 @@ bool Patience::rest(const std::uint64_t* word, std::uint64_t target) noexcept {
 
 /// Gives the core away; where what is waited for comes through a port, after a look there in vain.
 void Patience::rest_briefly(const std::uint64_t* word, std::uint64_t target) noexcept {
+  const std::uint32_t looks = state_.spins / kSpinsPerLook;  // before the core is given away
+  const std::uint32_t for_all = looks == 0 ? kLooksForAllSharing : kLooksForAll;
   if (state_.take_in == nullptr)
     sched_yield();
-  else if (state_.take_in(state_.context, peer_, false)) {
-    if (rounds_ > state_.spins / kSpinsPerLook && port::load_acquire(word) < target) sched_yield();
+  else if (state_.take_in(state_.context, peer_,
+                          rounds_ % for_all == 0 ? TakeIn::kFromAll : TakeIn::kFromPeer)) {
+    if (rounds_ > looks && port::load_acquire(word) < target) sched_yield();
   } else if (rounds_ < state_.spins)
     port::pause();
   else

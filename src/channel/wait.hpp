@@ -40,6 +40,13 @@ struct LongWait {
   std::uint64_t since_ns;  // CLOCK_MONOTONIC
 };
 
+/// How who waits for one peer across a port takes in what has come.
+enum class TakeIn : std::uint8_t {
+  kFromPeer,  // above all from the peer that is waited for: the quickest look
+  kFromAll,
+  kAsleep,  // from all; it may wait some milliseconds for something to come
+};
+
 /// The state of one rank's waits. Lives where the waiting threads can write and the host can read.
 struct WaitState {
   std::uint64_t abort_word = 0;  // any thread sets it, never cleared
@@ -56,9 +63,8 @@ struct WaitState {
   void (*note)(void* context, const LongWait* wait) = nullptr;
   void* context = nullptr;
   /// Host only: takes in what peers across a port have sent; where all peers are mapped it is null.
-  /// With `sleep` it may wait some milliseconds for something to come. False when `peer` is not
-  /// across a port: then nothing was done.
-  bool (*take_in)(void* context, std::int32_t peer, bool sleep) = nullptr;
+  /// False when `peer` is not across a port: then nothing was done.
+  bool (*take_in)(void* context, std::int32_t peer, TakeIn how) = nullptr;
   /// Host only: where this rank sleeps; the words of src/channel/doorbell.hpp.
   struct Doorbell* doorbell = nullptr;
   std::uint64_t* sleepers = nullptr;

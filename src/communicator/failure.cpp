@@ -41,10 +41,10 @@ bool Communicator::Impl::contradicts(void* self, std::int32_t peer) {
          port::load_relaxed(&theirs.signature) != impl.current_.signature;
 }
 
-bool Communicator::Impl::take_in(void* self, std::int32_t peer, bool sleep) {
+bool Communicator::Impl::take_in(void* self, std::int32_t peer, TakeIn how) {
   const auto& impl = *static_cast<const Impl*>(self);
   if (peer < 0 || peer >= impl.size() || !impl.is_across(peer)) return false;
-  impl.remote_peers_->take_in(peer, sleep);
+  impl.remote_peers_->take_in(peer, how);
   return true;
 }
 

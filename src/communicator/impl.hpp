@@ -193,7 +193,7 @@ class Communicator::Impl {
   /// The communicator's first error; with error_mutex_ held.
   void keep_error(Status status, const std::string& text);
   static bool contradicts(void* self, std::int32_t peer);
-  static bool take_in(void* self, std::int32_t peer, bool sleep);
+  static bool take_in(void* self, std::int32_t peer, TakeIn how);
   /// For whoever looks from outside: the long wait that this rank is in, or with null that it is in
   /// none.
   static void note_wait(void* self, const LongWait* wait);

@@ -185,8 +185,9 @@ void RemotePeers::write(void* self, std::int32_t peer, std::span<const SegmentPu
                    static_cast<std::uint64_t>(status.os_error()));
 }
 
-void RemotePeers::take_in(int peer, bool sleep) noexcept {
-  tcp_.poll(sleep ? kSleep : std::chrono::milliseconds(0), &peers_.at(peer).remote);
+void RemotePeers::take_in(int peer, TakeIn how) noexcept {
+  if (how == TakeIn::kFromPeer) return tcp_.poll({}, &peers_.at(peer).remote);
+  tcp_.poll(how == TakeIn::kAsleep ? kSleep : std::chrono::milliseconds(0));
 }
 
 }  // namespace sluice

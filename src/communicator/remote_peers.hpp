@@ -67,9 +67,8 @@ class RemotePeers {
   RemoteSegments segments(WaitState& waits);
   /// After the abort word has been set: ends the call to a peer that the rank is in. Any thread.
   void interrupt() noexcept;
-  /// Takes in what peers have sent, above all the one that is waited for; with `sleep`, waits some
-  /// milliseconds for something to come.
-  void take_in(int peer, bool sleep) noexcept;
+  /// Takes in what peers have sent; `peer` is waited for.
+  void take_in(int peer, TakeIn how) noexcept;
 
  private:
   struct Peer {

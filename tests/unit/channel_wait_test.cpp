@@ -197,6 +197,26 @@ TEST(ChannelPatience, an_abort_ends_it) {
   EXPECT_EQ(rank.waits.failure.peer, 3);
 }
 
+// What a peer sends must not lie until it is waited for: another wait may need room that it takes.
+TEST(ChannelPatience, who_waits_for_one_peer_looks_at_all_now_and_then) {
+  for (const std::uint32_t spins : {4000u, 32u}) {  // with a core for itself, and without
+    Rank rank(false, 30'000);
+    std::vector<TakeIn> looks;
+    rank.waits.spins = spins;
+    rank.waits.context = &looks;
+    rank.waits.take_in = [](void* context, std::int32_t peer, TakeIn how) {
+      static_cast<std::vector<TakeIn>*>(context)->push_back(how);
+      return peer == 5;
+    };
+    Patience patience(rank.waits, 5);
+    for (int look = 0; look < 24; ++look) ASSERT_TRUE(patience.rest(&rank.word, 1));
+    ASSERT_EQ(looks.size(), 24u);
+    EXPECT_EQ(looks.front(), TakeIn::kFromPeer) << "the quickest look comes first";
+    EXPECT_EQ(std::count(looks.begin(), looks.end(), TakeIn::kFromAll), spins == 32 ? 12 : 3);
+    EXPECT_EQ(std::count(looks.begin(), looks.end(), TakeIn::kAsleep), 0);
+  }
+}
+
 /// The median of how long `sleeps` takes, over an odd number of rounds.
 template <class Sleep>
 milliseconds median_of(int rounds, Sleep sleeps) {

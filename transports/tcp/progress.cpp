@@ -13,8 +13,9 @@ constexpr std::uint64_t kWakeId = 0;
 // How long after a poll the thread still leaves the sockets alone: a rank that polls does so every
 // few microseconds, and what comes between two of its calls may lie this long.
 constexpr std::chrono::milliseconds kAttendance{5};
-// Who waits for one looks at the others every so many times: about every 3 us.
-constexpr unsigned kPollsForAll = 8;
+// Of the polls for one, every so many are for all: who always finds what it waits for still takes
+// in what others send, and keeps the thread away.
+constexpr unsigned kPollsForAll = 64;
 
 int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, std::uint64_t id,
             bool sending) {

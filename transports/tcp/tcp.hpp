@@ -114,7 +114,7 @@ class Tcp {
 
   /// Takes in what peers have sent, or send within `patience`, on this thread: for one that has
   /// nothing to do but wait for them. Any thread, until close(). `awaited`: the peer that is waited
-  /// for, which is looked at more often than the others.
+  /// for: with it, and without patience, most calls look at this one only.
   void poll(std::chrono::milliseconds patience, const Remote* awaited = nullptr) noexcept;
 
   /// kRemoteError once a peer that had this transport's memory open was lost or cut off: what it

@@ -17,6 +17,8 @@ struct Route {
   report::Reason reason = report::Reason::kEmpty;
   policy::Way way = policy::Way::kHost;
   device::Place place = {};  ///< the user's memory
+  /// The host's memory that is its own packed form, one element without a gap: nothing is moved.
+  std::byte* stretch = nullptr;
 };
 
 /// Memory for a packed form. Several stretches of user memory may go there, each at its own offset:
@@ -30,6 +32,7 @@ class Packed {
 
   /// Of an empty one: whether there was memory. `must`: also beyond what may be in use.
   bool acquire(const Route& route, std::int64_t bytes, bool must) {
+    if (route.stretch != nullptr) return bytes_ = route.stretch, is_users_ = true;
     if (route.way != policy::Way::kHost) [[unlikely]]
       return acquire_reached(route, bytes);
     return host_.acquire(bytes, must) && (bytes_ = host_.get(), true);
@@ -41,6 +44,7 @@ class Packed {
   /// False after a failure of a GPU, of which stderr has been told.
   bool pack(const TypeInfo& type, const device::Place& place, const void* user, std::int64_t count,
             std::int64_t at = 0) const {
+    if (is_users_) return true;
     if (place.where != device::Where::kHost) [[unlikely]]
       return pack_there(type, place, user, count, at);
     type.layout->pack(user, count, bytes_ + at);
@@ -49,6 +53,7 @@ class Packed {
   /// The first `received` bytes of these elements' packed form; what is beyond them is ignored.
   bool unpack(const TypeInfo& type, const device::Place& place, std::int64_t received,
               std::int64_t count, void* user, std::int64_t at = 0) const {
+    if (is_users_) return true;
     if (place.where != device::Where::kHost) [[unlikely]]
       return unpack_there(type, place, received, count, user, at);
     if (received >= count * type.size)
@@ -66,6 +71,7 @@ class Packed {
                     std::int64_t count, void* user, std::int64_t at) const;
 
   std::byte* bytes_ = nullptr;
+  bool is_users_ = false;  ///< it is the user's memory
   pool::Buffer host_;
   device::Memory* reached_ = nullptr;  ///< pinned, or the device's: in place of host_
   device::Memory* scratch_ = nullptr;  ///< the device's, where the way is kStaged

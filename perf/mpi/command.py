@@ -24,7 +24,6 @@ def parse_arguments(description):
     tune.add_argument("--output", type=pathlib.Path, default=pathlib.Path("sluice-mpi-table.json"))
     tune.add_argument("--memory", nargs="+", default=list(tuned.MEMORIES), choices=list(tuned.MEMORIES),
                       help="where messages are; device: of a GPU, if there is one")
-    tune.add_argument("--rounds", type=int, default=3, help="in which the ways of a GPU's memory take turns")
     tune.add_argument("--source", type=pathlib.Path, metavar="FILE", help="also as bindings/mpi/policy_table.inc")
     measure = commands.add_parser("measure", help="measure beside the library's own")
     measure.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
@@ -35,6 +34,7 @@ def parse_arguments(description):
     for each in (tune, measure):
         each.add_argument("--libraries", nargs="+", default=list(programs.LIBRARIES), choices=list(programs.LIBRARIES))
         each.add_argument("--samples", type=int, default=15)
+        each.add_argument("--rounds", type=int, default=3, help="each with processes of its own")
         each.add_argument("--cases", default="", help="only those whose name contains one of these, between commas")
     for each in (measure, report, tune):
         each.add_argument("--results", type=pathlib.Path, help="the .jsonl file; default perf/results/mpi-HOST-DATE.jsonl")
@@ -63,19 +63,24 @@ def new_header(arguments, header):
     import peers
     now = datetime.datetime.now()
     return {**header, "host": socket.gethostname(), "date": now.strftime("%Y-%m-%d"), "time": now.strftime("%H:%M"),
-            "machine": measuring.machine(), "commit": peers.commit(), "samples": arguments.samples,
+            "machine": measuring.machine(), "commit": peers.commit(), "samples": arguments.samples, "rounds": arguments.rounds,
             "note": getattr(arguments, "note", "") or header.get("note", "")}
 
 
 def measure(arguments):
     """Adds to the results what it measures, in place of earlier rows of the same."""
     header, rows = load(arguments.results)
-    for part in arguments.parts:
-        for library in programs.usable_libraries(arguments.libraries):
-            new, _ = library.run(part, tuned.options_of(arguments), "all", arguments.table)
-            rows.update({(part, library.name, row["case"]): row for row in new})
-            print(f"{part}, {library.name} {library.version}: {len(new)} cases")
-            save(arguments.results, new_header(arguments, header), rows)
+    libraries, rows_of_rounds = programs.usable_libraries(arguments.libraries), {}
+    for number in range(arguments.rounds):
+        for part in arguments.parts:
+            for library in libraries:
+                new, _ = library.run(part, tuned.options_of(arguments), "all", arguments.table)
+                for row in new:
+                    rows_of_rounds.setdefault((part, library.name, row["case"]), []).append(row)
+                print(f"round {number + 1} of {arguments.rounds}: {part}, {library.name} {library.version}, {len(new)} cases",
+                      flush=True)
+        rows.update({key: programs.medians(each) for key, each in rows_of_rounds.items()})
+        save(arguments.results, new_header(arguments, header), rows)
     print(f"wrote {arguments.results}")
 
 

@@ -38,7 +38,7 @@ class Measured:
 
 
 def speedup(row):
-    return row["us"]["library"] / row["us"]["sluice"]
+    return row.get("speedup") or row["us"]["library"] / row["us"]["sluice"]
 
 
 def never_slower(measured, library):
@@ -139,9 +139,10 @@ def head(measured):
             "Written by `./dev mpi`; change nothing here by hand. What is measured: [mpi.md](../mpi.md).", "",
             f"* Machine: {header['host']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory']}, "
             f"{machine['system']}.",
-            f"* Date: {header['date']} {header['time']}, commit {header['commit']}, medians of {header['samples']} samples.",
+            f"* Date: {header['date']} {header['time']}, commit {header['commit']}, {header.get('rounds', 1)} rounds of "
+            f"processes, medians of {header['samples']} samples in each.",
             *([f"* Note: {header['note']}"] if header["note"] else []), "",
-            "Every sample goes round all columns within one process, or pair of processes: the library's own functions, found "
+            "A time is the median of the rounds', a ratio that of the rounds' ratios. Every sample goes round all columns within one process, or pair of processes: the library's own functions, found "
             "through its handle, and those that the program sees, which are Sluice's, with the table built in. `by hand` is the "
             "loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages, broadcasts and halos are between two ranks "
             "in shared memory, those of a rank to itself with the receive started first; buffers are in cache where they fit.", "",

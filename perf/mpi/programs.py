@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import signal
+import statistics
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -93,6 +94,16 @@ def gpu_name():
     done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "-i", "0"], capture_output=True,
                           text=True, timeout=60, check=False)
     return done.stdout.strip() or "a GPU without a name"
+
+
+def medians(rows):
+    """One row of those of all rounds. A round's times are of one process, whose memory lies as it happens to: how many
+    times as fast as the library is the median of the rounds' answers, not the medians' quotient."""
+    us = {method: statistics.median(row["us"][method] for row in rows) for method in rows[0]["us"]}
+    found = {**rows[0], "us": us, "rounds": len(rows)}
+    if "library" in us and "sluice" in us:
+        found["speedup"] = round(statistics.median(row["us"]["library"] / row["us"]["sluice"] for row in rows), 4)
+    return found
 
 
 def usable_libraries(names):

@@ -3,6 +3,7 @@
 import re
 import statistics
 
+import programs
 import tuning
 
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
@@ -54,7 +55,11 @@ def on_host(arguments, library, places):
         # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs:
         # docs/mpi.md.
         mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
-        rows, _ = library.run(part, [*options, *mixed], "always")
+        rows_of_rounds = {}  # by case
+        for _ in range(arguments.rounds):
+            for row in library.run(part, [*options, *mixed], "always")[0]:
+                rows_of_rounds.setdefault(row["case"], []).append(row)
+        rows = [programs.medians(each) for each in rows_of_rounds.values()]
         all_rows += [{**row, "what": f"tune {part}"} for row in rows]
         for row, place in ((row, places.of(row)) for row in rows):
             if place is None or (not TUNED.match(row["case"]) and tuning.is_tie(row)):
@@ -81,19 +86,13 @@ def on_device(arguments, library, places):
                     rows_of_rounds.setdefault((part, row["case"]), {}).setdefault(way, []).append(row)
     measured, all_rows = [], []
     for (part, _), rows_of_ways in rows_of_rounds.items():
-        rows = {way: medians(rows) for way, rows in rows_of_ways.items()}
+        rows = {way: programs.medians(rows) for way, rows in rows_of_ways.items()}
         all_rows += [{**row, "what": f"tune {part} device {way}"} for way, row in rows.items()]
         place = places.of(rows["one-shot"])
         if place is not None:
             us = us_of_ways({way: row["us"] for way, row in rows.items()})
             measured += [(call, *place, us) for call in DEVICE_PARTS[part]]
     return tuning.rows_of(library, measured, tuning.goes), all_rows
-
-
-def medians(rows):
-    """One row of those of all rounds."""
-    us = {method: statistics.median(row["us"][method] for row in rows) for method in rows[0]["us"]}
-    return {**rows[0], "us": us, "rounds": len(rows)}
 
 
 def us_of_ways(times):

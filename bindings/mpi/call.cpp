@@ -64,13 +64,9 @@ policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes) 
   return library_takes_devices() ? policy::Way::kDevice : policy::Way::kOneShot;
 }
 
-}  // namespace
-
-namespace {
-
 /// The memory of a call with one element that is one block, like a plane of a grid: there are gaps
 /// around it, and none in it. Else null.
-std::byte* stretch_of(const TypeInfo& type, const void* user, std::uint64_t bytes) {
+std::byte* own_form_of(const TypeInfo& type, const void* user, std::uint64_t bytes) {
   if (bytes != static_cast<std::uint64_t>(type.size) || type.layout->smallest_block() != type.size)
     return nullptr;
   return static_cast<std::byte*>(const_cast<void*>(user)) + type.layout->true_lower_bound();
@@ -84,7 +80,7 @@ Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t 
   const device::Place place = has_bytes ? place_of(type, user) : device::Place{};
   if (place.where == device::Where::kHost) {
     if (type.packs(call, self, bytes))
-      return {.packs = true, .stretch = stretch_of(type, user, bytes)};
+      return {.packs = true, .own_form = own_form_of(type, user, bytes)};
     return {.reason = why_not(type, bytes)};
   }
   const policy::Way way = way_on_device(type, call, bytes);

@@ -12,6 +12,30 @@ struct Packing {
 
   static int pack(const void* in, N count, Handle type, void* out, N out_size, N* position,
                   Handle comm) {
+    if (passes_at_once(type, Call::kPack, count)) [[likely]]
+      return next<kName>(form<N>(Function::kPack), in, count, type, out, out_size, position, comm);
+    return pack_here(in, count, type, out, out_size, position, comm);
+  }
+
+  static int unpack(const void* in, N in_size, N* position, void* out, N count, Handle type,
+                    Handle comm) {
+    if (passes_at_once(type, Call::kUnpack, count)) [[likely]]
+      return next<kName>(form<N>(Function::kUnpack), in, in_size, position, out, count, type, comm);
+    return unpack_here(in, in_size, position, out, count, type, comm);
+  }
+
+ private:
+  /// As Point's: what is left of the handler then is a jump.
+  static bool passes_at_once(Handle type, Call call, N count) {
+    if (report::on) [[unlikely]]
+      return false;
+    const TypeInfo* const info = Types<A>::find_cached(type);
+    return info != nullptr && info->window(call).hull().misses(bytes_of(count, *info)) &&
+           !device::possible();
+  }
+
+  [[gnu::noinline]] static int pack_here(const void* in, N count, Handle type, void* out,
+                                         N out_size, N* position, Handle comm) {
     constexpr Function kFunction = form<N>(Function::kPack);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
@@ -29,8 +53,8 @@ struct Packing {
     return next<kName>(kFunction, in, count, type, out, out_size, position, comm);
   }
 
-  static int unpack(const void* in, N in_size, N* position, void* out, N count, Handle type,
-                    Handle comm) {
+  [[gnu::noinline]] static int unpack_here(const void* in, N in_size, N* position, void* out,
+                                           N count, Handle type, Handle comm) {
     constexpr Function kFunction = form<N>(Function::kUnpack);
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = bytes_of(count, info);
@@ -48,7 +72,6 @@ struct Packing {
     return next<kName>(kFunction, in, in_size, position, out, count, type, comm);
   }
 
- private:
   static device::Place place_in(const TypeInfo& info, const void* user, std::uint64_t bytes) {
     return info.layout == nullptr || bytes == 0 ? device::Place{} : place_of(info, user);
   }

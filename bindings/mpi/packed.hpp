@@ -18,7 +18,7 @@ struct Route {
   policy::Way way = policy::Way::kHost;
   device::Place place = {};  ///< the user's memory
   /// The host's memory that is its own packed form, one element without a gap: nothing is moved.
-  std::byte* stretch = nullptr;
+  std::byte* own_form = nullptr;
 };
 
 /// Memory for a packed form. Several stretches of user memory may go there, each at its own offset:
@@ -32,7 +32,7 @@ class Packed {
 
   /// Of an empty one: whether there was memory. `must`: also beyond what may be in use.
   bool acquire(const Route& route, std::int64_t bytes, bool must) {
-    if (route.stretch != nullptr) return bytes_ = route.stretch, is_users_ = true;
+    if (route.own_form != nullptr) return bytes_ = route.own_form, is_users_ = true;
     if (route.way != policy::Way::kHost) [[unlikely]]
       return acquire_reached(route, bytes);
     return host_.acquire(bytes, must) && (bytes_ = host_.get(), true);

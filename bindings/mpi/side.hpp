@@ -34,7 +34,7 @@ class Side {
         elements < 0 ? ~std::uint64_t{0} : bytes_of(static_cast<Aint>(elements), *info_);
     route_ = route_of(Call::kCollective, *info_, buffer_, bytes);
     if (!route_.packs) return reason_ = route_.reason, false;
-    if (counts_ != nullptr) route_.stretch = nullptr;  // its one element may be displaced
+    if (counts_ != nullptr) route_.own_form = nullptr;  // its one element may be displaced
     twin_ = Types<A>::twin(info_->size);
     if (twin_ == A::datatype_null() ||
         !packed_.acquire(route_, static_cast<std::int64_t>(bytes), info_->always_received))

@@ -90,12 +90,11 @@ class Table:
         return min(((name, us) for name, us in times.items() if us), key=lambda item: item[1], default=None)
 
     def speedup(self, collective, ranks, size, ours=OURS):
-        """How many times faster `ours` is than the best of the others: the median of the rounds' ratios."""
-        others = [self.right_rounds_us(collective, ranks, size, peer) for peer in self.header["others"]]
-        best = {}
-        for number, us in [item for rounds_us in others for item in rounds_us.items()]:
-            best[number] = min(us, best.get(number, us))
-        return median_ratio(best, self.right_rounds_us(collective, ranks, size, ours))
+        """How many times faster `ours` is than the best of the others, by the rounds that both have."""
+        mine = self.right_rounds_us(collective, ranks, size, ours)
+        ratios = [median_ratio(self.right_rounds_us(collective, ranks, size, peer), mine)
+                  for peer in self.header["others"]]
+        return min((ratio for ratio in ratios if ratio), default=None)
 
     def mean_speedup(self, collective, ranks, test, ours=OURS):
         ratios = [self.speedup(collective, ranks, size, ours) for size in self.sizes(collective, ranks) if test(size)]

@@ -275,7 +275,7 @@ void add_strided(std::vector<Case>& cases) {
   }
   for (const std::int64_t bytes :
        {std::int64_t{64}, std::int64_t{512}, 4 * kKi, 64 * kKi, kMi, 16 * kMi}) {
-    for (const std::int64_t block : {4, 8, 16, 64, 256, 1024, 4096}) {
+    for (const std::int64_t block : {4, 8, 16, 24, 64, 256, 1024, 4096}) {
       if (block * 8 <= bytes) {
         cases.push_back(strided(
             "vec.b" + size_name(block) + ".s" + size_name(2 * block) + "." + size_name(bytes),

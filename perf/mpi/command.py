@@ -13,7 +13,7 @@ import tuning
 
 sys.path.append(str(programs.ROOT / "perf/compare"))
 
-PARTS = ["pack", "unpack", "calls", "messages", "self", "broadcasts", "halo"]
+PARTS = ["pack", "unpack", "calls", "messages", "exchanges", "self", "broadcasts", "halo"]
 
 
 def parse_arguments(description):
@@ -63,7 +63,7 @@ def new_header(arguments, header):
     import peers
     now = datetime.datetime.now()
     return {**header, "host": socket.gethostname(), "date": now.strftime("%Y-%m-%d"), "time": now.strftime("%H:%M"),
-            "machine": measuring.machine(), "commit": peers.commit(), "samples": arguments.samples, "rounds": arguments.rounds,
+            "machine": measuring.machine(), "commit": peers.commit(), "samples": arguments.samples,
             "note": getattr(arguments, "note", "") or header.get("note", "")}
 
 

@@ -18,7 +18,8 @@ namespace {
 using namespace mpi_perf;
 
 bool is_for_two(const std::string& what) {
-  return what == "messages" || what == "broadcasts" || what == "halo";
+  return what == "messages" || what == "exchanges" || what == "self" || what == "broadcasts" ||
+         what == "halo";
 }
 
 /// What it says itself; one that cannot say does not.
@@ -51,6 +52,8 @@ void measure_case(const Setting& setting, const Case& each) {
     measure_self(setting, each);
   else if (what == "messages")
     measure_messages(setting, each);
+  else if (what == "exchanges")
+    measure_exchanges(setting, each);
   else
     measure_packing(setting, each);
 }
@@ -62,7 +65,7 @@ void measure(const Setting& setting) {
   if (options.what == "halo") return measure_halos(setting);
   for (Case& each : all_cases()) {
     // What has no gaps is packed for a GPU's memory only.
-    const bool packs_only = !is_for_two(options.what) && options.what != "self";
+    const bool packs_only = !is_for_two(options.what);
     const bool is_meant =
         packs_only || each.in_messages || (options.gpu && each.name.starts_with("contig."));
     if (is_meant && options.chooses(each.name)) measure_case(setting, each);
@@ -76,16 +79,17 @@ int main(int argc, char** argv) {
   CLI::App app("What the MPI door does to one MPI library");
   Options options;
   app.add_option("what", options.what,
-                 "messages, broadcasts and halo are between two ranks, self from one to itself; "
-                 "once packs each case once, so "
-                 "that the interposer's report names its kernel")
+                 "messages, exchanges, self, broadcasts and halo are for two ranks; once packs "
+                 "each case once, so that the interposer's report names its "
+                 "kernel")
       ->required()
-      ->check(CLI::IsMember(
-          {"pack", "unpack", "calls", "messages", "self", "broadcasts", "halo", "once"}));
+      ->check(CLI::IsMember({"pack", "unpack", "calls", "messages", "exchanges", "self",
+                             "broadcasts", "halo", "once"}));
   app.add_option("--cases", options.parts, "only those whose name contains one of these")
       ->delimiter(',');
   app.add_option("--samples", options.samples)->check(CLI::Range(1, 100000));
-  app.add_flag("--mixed", options.mixed, "messages with the interposer on one side only, too");
+  app.add_flag("--mixed", options.mixed,
+               "messages and exchanges with the interposer on one side only, too");
   app.add_flag("--gpu", options.gpu,
                "messages and broadcasts: of memory of a GPU; the library's own only where it says "
                "that it takes that")
@@ -97,7 +101,8 @@ int main(int argc, char** argv) {
   MPI_Comm_rank(MPI_COMM_WORLD, &setting.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   const int ranks = is_for_two(options.what) ? 2 : 1;
-  if (size != ranks || (options.gpu && (ranks == 1 || options.what == "halo"))) {
+  if (size != ranks ||
+      (options.gpu && options.what != "messages" && options.what != "broadcasts")) {
     std::cerr << "sluice-mpi-perf: " << options.what << " is for " << ranks << " ranks"
               << (options.gpu ? ", and --gpu for messages and broadcasts" : "") << std::endl;
     MPI_Abort(MPI_COMM_WORLD, 2);

@@ -32,23 +32,6 @@ void measure_packing(const Setting& setting, const Case& each) {
             interleaved(methods, setting.options.samples));
 }
 
-void measure_self(const Setting& setting, const Case& each) {
-  const std::vector<std::byte> from = filled(each.span_bytes);
-  std::vector<std::byte> to = from;
-  const auto message = [&each, &from, &to](const Calls& calls) {
-    return [&each, &from, &to, calls] {
-      std::array<MPI_Request, 2> requests;
-      calls.start_receive(to.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD, &requests[0]);
-      calls.start_send(from.data(), each.count, each.type, 0, 1, MPI_COMM_WORLD, &requests[1]);
-      calls.wait_all(2, requests.data(), MPI_STATUSES_IGNORE);
-    };
-  };
-  const std::vector<Method> methods = {{"library", message(setting.own)},
-                                       {"sluice", message(kSeen)}};
-  print_row(setting.options, each.name, each.bytes, methods,
-            interleaved(methods, setting.options.samples));
-}
-
 void measure_calls(const Setting& setting) {
   MPI_Datatype strided = MPI_DATATYPE_NULL;
   MPI_Type_vector(4, 1, 2, MPI_DOUBLE, &strided);

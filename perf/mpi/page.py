@@ -18,8 +18,8 @@ INDEX = ("idx.", "idxsort.")
 TRANSPOSE = ("transp.",)
 SMALL_BLOCKS = ("vec.b4B", "vec.b8B", "cnt.")
 CALLS_IN_ROW = 100
-WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip", "self": "Message to itself",
-        "broadcasts": "Broadcast", "halo": "Halo exchange"}
+WHAT = {"pack": "MPI_Pack", "unpack": "MPI_Unpack", "messages": "Half a round trip", "exchanges": "Of two messages each way",
+        "self": "Message to itself", "broadcasts": "Broadcast", "halo": "Halo exchange"}
 
 
 class Measured:
@@ -38,7 +38,7 @@ class Measured:
 
 
 def speedup(row):
-    return row.get("speedup") or row["us"]["library"] / row["us"]["sluice"]
+    return row["us"]["library"] / row["us"]["sluice"]
 
 
 def never_slower(measured, library):
@@ -132,6 +132,11 @@ def draw(measured, what, path):
     return True
 
 
+def rounds_text(measured):
+    rounds = sorted({row.get("rounds", 1) for row in measured.rows.values()})
+    return f"{' to '.join(str(number) for number in dict.fromkeys((rounds[0], rounds[-1])))} rounds of processes"
+
+
 def head(measured):
     header = measured.header
     machine = header["machine"]
@@ -139,13 +144,15 @@ def head(measured):
             "Written by `./dev mpi`; change nothing here by hand. What is measured: [mpi.md](../mpi.md).", "",
             f"* Machine: {header['host']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory']}, "
             f"{machine['system']}.",
-            f"* Date: {header['date']} {header['time']}, commit {header['commit']}, {header.get('rounds', 1)} rounds of "
-            f"processes, medians of {header['samples']} samples in each.",
+            f"* Date: {header['date']} {header['time']}, commit {header['commit']}, {rounds_text(measured)}, medians of "
+            f"{header['samples']} samples in each.",
             *([f"* Note: {header['note']}"] if header["note"] else []), "",
-            "A time is the median of the rounds', a ratio that of the rounds' ratios. Every sample goes round all columns within one process, or pair of processes: the library's own functions, found "
-            "through its handle, and those that the program sees, which are Sluice's, with the table built in. `by hand` is the "
-            "loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages, broadcasts and halos are between two ranks "
-            "in shared memory, those of a rank to itself with the receive started first; buffers are in cache where they fit.", "",
+            "The library's times are the medians of the rounds; the others are by the medians of the rounds' ratios to the "
+            "library. Every sample goes round all columns within one process, or pair of processes: the library's own "
+            "functions, found through its handle, and those that the program sees, which are Sluice's, with the table built "
+            "in. `by hand` is the loop that a C programmer writes, `memcpy` a copy of the packed bytes. Messages, broadcasts "
+            "and halos are between two ranks in shared memory; of two messages each way, and of four to itself that each of "
+            "two ranks sends, all are started before any is waited for. Buffers are in cache where they fit.", "",
             "`vec.bX.sY.Z`: blocks of X bytes at stride Y, Z packed. `face.{x,y,z}.hH.N`: a face of an N^3 grid of doubles (256 "
             "without), H deep; `facef`: floats. `idx.bB`: indexed_block of B bytes at random places; `hidx.a-b`: blocks of a "
             "to b bytes. `idc3`: {int; double; char[3]}; `di`: {double; int}. `cnt`: a count of a resized double. `transp`: the "

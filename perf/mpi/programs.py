@@ -45,7 +45,7 @@ class Library:
     def run(self, what, options=(), mode=None, table=None, gpu=None):
         """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is, None leaves the interposer
         out; `gpu` is what SLUICE_MPI_GPU is."""
-        ranks = 2 if what in ("messages", "broadcasts", "halo") else 1
+        ranks = 2 if what in ("messages", "exchanges", "self", "broadcasts", "halo") else 1
         variables = []
         if mode:
             variables = [f"SLUICE_MPI={mode}", f"LD_PRELOAD={INTERPOSER}"]
@@ -97,13 +97,15 @@ def gpu_name():
 
 
 def medians(rows):
-    """One row of those of all rounds. A round's times are of one process, whose memory lies as it happens to: how many
-    times as fast as the library is the median of the rounds' answers, not the medians' quotient."""
+    """One row of those of all rounds. A round's times are of one process, whose memory lies as it happens to, on a machine
+    as it is just then: so how many times as fast as the library something is, is the median of the rounds' answers. The
+    library's time is its median, the others' follow from that."""
     us = {method: statistics.median(row["us"][method] for row in rows) for method in rows[0]["us"]}
-    found = {**rows[0], "us": us, "rounds": len(rows)}
-    if "library" in us and "sluice" in us:
-        found["speedup"] = round(statistics.median(row["us"]["library"] / row["us"]["sluice"] for row in rows), 4)
-    return found
+    if "library" in us:
+        for method in us.keys() - {"library"}:
+            ratio = statistics.median(row["us"][method] / row["us"]["library"] for row in rows)
+            us[method] = round(us["library"] * ratio, 5)
+    return {**rows[0], "us": us, "rounds": len(rows)}
 
 
 def usable_libraries(names):

@@ -7,11 +7,12 @@ import programs
 import tuning
 
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
-TUNED = re.compile(r"^(vec\.b(4|8|16|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
+TUNED = re.compile(r"^(vec\.b(4|8|16|24|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
-# Messages: a library may be fast up to some size between those, and not with all shapes of a kernel alike. Where it does
-# not matter, these say nothing: nothing else is measured at their sizes.
-TUNED_MESSAGES = re.compile(TUNED.pattern + r"|^facef?\.x\.")
+# Between ranks: a library may be fast up to some size between those, and not with all shapes of a kernel alike: blocks may
+# be far apart. Where it does not matter, these say nothing: nothing else is measured at their sizes.
+TUNED_BETWEEN = re.compile(TUNED.pattern + r"|^facef?\.[xy]\.")
+HOST_PARTS = ("pack", "unpack", "messages", "exchanges", "self", "broadcasts")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
 
@@ -20,9 +21,10 @@ def block_of(case):
     found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
     if found:
         return int(found.group(2)) * (1024 if found.group(3) else 1)
-    found = re.match(r"^face(f?)\.x\.h(\d+)", case)
+    found = re.match(r"^face(f?)\.([xy])\.h(\d+)(?:\.N(\d+))?", case)
     if found:
-        return int(found.group(2)) * (4 if found.group(1) else 8)
+        line = int(found.group(4) or 256) if found.group(2) == "y" else 1
+        return int(found.group(3)) * line * (4 if found.group(1) else 8)
     return 0 if case.startswith("contig.") else tuning.smallest_block(case)
 
 
@@ -39,7 +41,7 @@ class Places:
     def of(self, row):
         """(kernel, smallest block, packed bytes); None for a case that no table is made of."""
         case = row["case"]
-        if not (TUNED_MESSAGES if row["what"] in ("self", "messages") else TUNED).match(case):
+        if not (TUNED_BETWEEN if row["what"] not in ("pack", "unpack") else TUNED).match(case):
             return None
         if case not in self.kernels:
             self.kernels[case] = self.library.kernel_of(case)
@@ -47,29 +49,38 @@ class Places:
         return kernel and (kernel.split()[0], block_of(case), row["bytes"])
 
 
+def measured_on_host(arguments, library):
+    """{part: {case: row}}"""
+    rows_of_rounds = {part: {} for part in HOST_PARTS}
+    for _ in range(arguments.rounds):
+        for part in HOST_PARTS:
+            # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
+            mixed = ["--mixed"] if part in ("messages", "exchanges") and library.name != "mpich" else []
+            for row in library.run(part, [*options_of(arguments), *mixed], "always")[0]:
+                rows_of_rounds[part].setdefault(row["case"], []).append(row)
+    return {part: {case: programs.medians(rows) for case, rows in of_part.items()}
+            for part, of_part in rows_of_rounds.items()}
+
+
 def on_host(arguments, library, places):
     """The rows of a table; and the measurements that they are from."""
-    options = options_of(arguments)
-    measured, all_rows = [], []
-    for part in ("pack", "unpack", "messages", "self", "broadcasts"):
-        # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs:
-        # docs/mpi.md.
-        mixed = ["--mixed"] if part == "messages" and library.name != "mpich" else []
-        rows_of_rounds = {}  # by case
-        for _ in range(arguments.rounds):
-            for row in library.run(part, [*options, *mixed], "always")[0]:
-                rows_of_rounds.setdefault(row["case"], []).append(row)
-        rows = [programs.medians(each) for each in rows_of_rounds.values()]
-        all_rows += [{**row, "what": f"tune {part}"} for row in rows]
-        for row, place in ((row, places.of(row)) for row in rows):
-            if place is None or (not TUNED.match(row["case"]) and tuning.is_tie(row)):
+    parts = measured_on_host(arguments, library)
+    measured = []
+    for part, rows in parts.items():
+        if part == "exchanges":  # counts with the messages
+            continue
+        for case, row in rows.items():
+            both = [row, parts["exchanges"][case]] if part == "messages" else [row]
+            place = places.of(row)
+            if place is None or (not TUNED.match(case) and all(tuning.is_tie(each) for each in both)):
                 continue
             if part == "messages":
-                calls = tuning.best_sides(row)
+                calls = tuning.best_sides(both)
                 measured += [(call, *place, call in calls) for call in ("send", "receive")]
             else:
                 call = "collective" if part == "broadcasts" else part
                 measured.append((call, *place, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
+    all_rows = [{**row, "what": f"tune {part}"} for part, rows in parts.items() for row in rows.values()]
     return tuning.rows_of(library, measured, tuning.packs), all_rows
 
 

@@ -5,9 +5,6 @@ import math
 
 # A call is accelerated where it is at least this much faster, so that noise does not decide.
 WORTH = 1.05
-# What is measured between ranks are blocking calls. Programs start many messages at a time, and to keep what is pending
-# of one costs so much.
-NONBLOCKING_US = 0.15
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
 # Of messages in a GPU's memory, as `way` in a table: an earlier one counts unless a later one is worth it.
 WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
@@ -15,14 +12,15 @@ TIE = 1.1
 UNBOUNDED = None
 
 
-def best_sides(row):
-    """Which sides should pack, by this case: the fastest that are worth it, or none. Both, unless one alone is
-    worth it beside them."""
-    us = {sides: time + (NONBLOCKING_US if sides in CALLS else 0) for sides, time in row["us"].items()}
-    ways = [sides for sides in CALLS if sides in us]
-    fastest = min(us[sides] for sides in ways)
-    best = next(sides for sides in ways if us[sides] < WORTH * fastest)
-    return CALLS[best] if us["library"] >= WORTH * us[best] else ()
+def best_sides(rows):
+    """Which sides should pack, by these measurements of one case, one by one and several at a time: of what is worth
+    it in all of them the fastest, or none. Both sides, unless one alone is worth it beside them."""
+    faster = {}
+    for sides in CALLS:
+        ratios = [row["us"]["library"] / row["us"][sides] for row in rows if sides in row["us"]]
+        if len(ratios) == len(rows) and min(ratios) >= WORTH:
+            faster[sides] = math.prod(ratios) ** (1 / len(ratios))
+    return next((CALLS[sides] for sides in faster if faster[sides] * WORTH > max(faster.values())), ())
 
 
 def is_tie(row):

@@ -105,6 +105,58 @@ void measure_messages(const Setting& setting, const Case& each) {
   print_half(setting, each, methods);
 }
 
+void measure_exchanges(const Setting& setting, const Case& each) {
+  constexpr std::size_t kMessages = 2;
+  const UserMemory out(setting, each.span_bytes);
+  const std::array<UserMemory, kMessages> in = {UserMemory(setting, each.span_bytes),
+                                                UserMemory(setting, each.span_bytes)};
+  std::array<MPI_Request, 2 * kMessages> requests{};
+  std::vector<Method> methods;
+  for (const Sides& sides : sides_of(setting)) {
+    // What either side has started is the interposer's to complete.
+    const Calls* const waits = sides.send == &kSeen ? sides.send : sides.receive;
+    methods.push_back(
+        {sides.name, [&, sides, waits, peer = 1 - setting.rank] {
+           for (std::size_t k = 0; k < kMessages; ++k) {
+             sides.receive->start_receive(in[k].data(), each.count, each.type, peer,
+                                          static_cast<int>(k), MPI_COMM_WORLD, &requests[k]);
+           }
+           for (std::size_t k = 0; k < kMessages; ++k) {
+             sides.send->start_send(out.data(), each.count, each.type, peer, static_cast<int>(k),
+                                    MPI_COMM_WORLD, &requests[kMessages + k]);
+           }
+           waits->wait_all(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
+         }});
+  }
+  print_half(setting, each, methods);
+}
+
+void measure_self(const Setting& setting, const Case& each) {
+  constexpr std::size_t kMessages = 4;
+  const std::vector<std::byte> from = filled(each.span_bytes);
+  std::array<std::vector<std::byte>, kMessages> to;
+  to.fill(from);
+  const auto messages = [&](const Calls& calls) {
+    return [&each, &from, &to, calls, self = setting.rank] {
+      std::array<MPI_Request, 2 * kMessages> requests;
+      for (std::size_t k = 0; k < kMessages; ++k) {
+        const int tag = static_cast<int>(k);
+        calls.start_receive(to[k].data(), each.count, each.type, self, tag, MPI_COMM_WORLD,
+                            &requests[2 * k]);
+        calls.start_send(from.data(), each.count, each.type, self, tag, MPI_COMM_WORLD,
+                         &requests[2 * k + 1]);
+      }
+      calls.wait_all(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE);
+    };
+  };
+  const std::vector<Method> methods = {{"library", messages(setting.own)},
+                                       {"sluice", messages(kSeen)}};
+  const std::vector<double> times = interleaved_ranks(methods, setting.options.samples);
+  if (setting.rank == 0) {
+    print_row(setting.options, each.name, each.bytes, methods, times, 1.0 / kMessages);
+  }
+}
+
 void measure_broadcasts(const Setting& setting, const Case& each) {
   const UserMemory user(setting, each.span_bytes);
   std::vector<Method> methods;

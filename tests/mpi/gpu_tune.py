@@ -128,7 +128,7 @@ def check_without(arguments, folder):
     must(table is None and not measured, measured)
     status, text, table, measured = tune(arguments, folder, folder, "--cases", CASES[1])
     must("no GPU here" in text, text)
-    parts = ("pack", "unpack", "messages", "self", "broadcasts")
+    parts = ("pack", "unpack", "messages", "exchanges", "self", "broadcasts")
     must({row["what"] for row in measured} == {f"tune {part}" for part in parts}, measured)
     if table is None:  # where packing is never worth it on this machine
         must(status == 1 and "no table written" in text, f"exit status {status}: {text}")

@@ -5,6 +5,7 @@ import types
 import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
+import programs  # noqa: E402
 import tuned  # noqa: E402
 import tuning  # noqa: E402
 
@@ -25,15 +26,21 @@ def at(block, size, call="send", **us):
 class Sides(unittest.TestCase):
     def test_both_unless_one_alone_is_worth_it(self):
         def sides(**us):
-            return tuning.best_sides({"us": {side.replace("_", " "): time for side, time in us.items()}})
+            return tuning.best_sides([{"us": {side.replace("_", " "): time for side, time in us.items()}}])
         self.assertEqual(sides(library=100, sluice=50, sluice_sends=49, sluice_receives=90), ("send", "receive"))
         self.assertEqual(sides(library=100, sluice=50, sluice_sends=40, sluice_receives=90), ("send",))
         self.assertEqual(sides(library=100, sluice=90, sluice_sends=120, sluice_receives=50), ("receive",))
         self.assertEqual(sides(library=100, sluice=97, sluice_sends=98, sluice_receives=99), ())
 
-    def test_what_is_pending_costs(self):
-        self.assertEqual(tuning.best_sides({"us": {"library": 1.25, "sluice": 1.0}}), ("send", "receive"))
-        self.assertEqual(tuning.best_sides({"us": {"library": 1.2, "sluice": 1.0}}), ())
+    def test_one_by_one_and_several_at_a_time(self):
+        def sides(*times):
+            return tuning.best_sides([{"us": dict(zip(("library", "sluice", "sluice sends", "sluice receives"), each))}
+                                      for each in times])
+        # What is best alone loses with several, or is not as good there as both.
+        self.assertEqual(sides((10, 5, 20, 12), (10, 9, 20, 8)), ("send", "receive"))
+        self.assertEqual(sides((10, 5, 4, 20), (10, 5, 20, 4)), ("send", "receive"))
+        self.assertEqual(sides((10, 11, 4, 20), (10, 11, 20, 4)), ())
+        self.assertEqual(sides((10, 9, 4, 20), (10, 9, 5, 20)), ("send",))
 
 
 class Ways(unittest.TestCase):
@@ -108,6 +115,16 @@ class Rounds(unittest.TestCase):
         self.assertEqual(len(rows), 3)
 
 
+class Medians(unittest.TestCase):
+    def test_are_of_ratios(self):
+        rows = [{"what": "pack", "us": {"library": own, "sluice": ours}} for own, ours in ((10, 5), (30, 15), (10, 20))]
+        self.assertEqual(programs.medians(rows), {"what": "pack", "us": {"library": 10, "sluice": 5}, "rounds": 3})
+
+    def test_without_the_librarys_own(self):
+        rows = [{"us": {"sluice": us}} for us in (3, 1, 2)]
+        self.assertEqual(programs.medians(rows)["us"], {"sluice": 2})
+
+
 class HostLibrary:
     """One in whose messages packing wins between two ranks and not from a rank to itself, or the other way round."""
 
@@ -128,21 +145,28 @@ class HostLibrary:
 
 
 class OnHost(unittest.TestCase):
-    ARGUMENTS = types.SimpleNamespace(samples=1, cases="")
+    ARGUMENTS = types.SimpleNamespace(samples=1, cases="", rounds=2)
+
+    def test_messages_win_one_by_one_and_several_at_a_time(self):
+        for wins in (["messages"], ["exchanges"]):
+            library = HostLibrary(wins)
+            rows, _ = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
+            self.assertEqual(rows, [])
 
     def test_messages_to_oneself_have_rows_of_their_own(self):
-        for wins, calls in ((["self"], ["self"]), (["messages"], ["receive", "send"]), (["pack"], ["pack"])):
+        for wins, calls in ((["self"], ["self"]), (["messages", "exchanges"], ["receive", "send"]), (["pack"], ["pack"])):
             library = HostLibrary(wins)
             rows, measured = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
             self.assertEqual([row["call"] for row in rows], calls)
-            # Faces count for messages only.
+            # Faces do not count where nothing goes to anybody.
             self.assertEqual(rows[0]["packed_bytes"], [1, None if wins == ["pack"] else 8192])
-            self.assertEqual(library.parts, ["pack", "unpack", "messages", "self", "broadcasts"])
+            self.assertEqual(library.parts,
+                             ["pack", "unpack", "messages", "exchanges", "self", "broadcasts"] * 2)
             self.assertIn("tune self", {row["what"] for row in measured})
 
     def test_a_face_that_does_not_matter_says_nothing(self):
         for face_us in (9.2, 10.8):
-            library = HostLibrary(["self", "messages"], face_us)
+            library = HostLibrary(["self", "messages", "exchanges"], face_us)
             rows, _ = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
             self.assertEqual({tuple(row["packed_bytes"]) for row in rows}, {(1, None)})
 
@@ -191,7 +215,7 @@ class Source(unittest.TestCase):
 
     def test_blocks_by_the_names_of_cases(self):
         blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 4, "struct.di.count.64K": 12,
-                  "contig.64K": 0, "face.x.h3": 24, "facef.x.h1.N64": 4}
+                  "contig.64K": 0, "face.x.h3": 24, "face.y.h3": 6144, "face.y.h1.N32": 256, "facef.x.h1.N64": 4}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 
 

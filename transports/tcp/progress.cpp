@@ -13,9 +13,9 @@ constexpr std::uint64_t kWakeId = 0;
 // How long after a poll the thread still leaves the sockets alone: a rank that polls does so every
 // few microseconds, and what comes between two of its calls may lie this long.
 constexpr std::chrono::milliseconds kAttendance{5};
-// Of the polls for one, every so many are for all: who always finds what it waits for still takes
-// in what others send, and keeps the thread away.
-constexpr unsigned kPollsForAll = 64;
+// Of the polls for one, every so many say that somebody polls, and every so many are for all: who
+// always finds what it waits for still takes in what others send.
+constexpr unsigned kPollsPerAttendance = 8, kPollsForAll = 64;
 
 int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, std::uint64_t id,
             bool sending) {
@@ -108,9 +108,10 @@ void Progress::hand_over() {
 void Progress::poll(std::chrono::milliseconds patience, Watched* awaited) {
   const std::unique_lock turn(serving_, std::try_to_lock);
   if (!turn.owns_lock()) return;
-  if (awaited != nullptr && patience.count() == 0 && polls_++ % kPollsForAll != 0)
-    return awaited->watched_.load(std::memory_order_relaxed) ? serve(*awaited) : void();
-  attend(patience);
+  const unsigned number = polls_++;
+  const bool for_all = awaited == nullptr || patience.count() != 0 || number % kPollsForAll == 0;
+  if (for_all || number % kPollsPerAttendance == 0) attend(patience);
+  if (!for_all) return awaited->watched_.load(std::memory_order_relaxed) ? serve(*awaited) : void();
   Events events;
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                  static_cast<int>(patience.count()));

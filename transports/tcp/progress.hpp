@@ -88,7 +88,7 @@ class Progress {
   std::mutex away_mutex_;                       // of the thread's keeping away
   std::condition_variable handed_over_;
   std::mutex serving_;  // held by whoever calls ready()
-  unsigned polls_ = 0;  // without patience for one; under serving_
+  unsigned polls_ = 0;  // under serving_
   std::mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<Watched>> watched_;  // by the number that epoll reports
   std::uint64_t last_id_ = 0;                                  // 0 is the wake event

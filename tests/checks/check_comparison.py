@@ -1,0 +1,84 @@
+"""Libraries are compared round by round: perf/compare. Usage: check_comparison.py FOLDER OF IT"""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, sys.argv.pop(1))
+import host_claims  # noqa: E402
+import measuring  # noqa: E402
+import wire  # noqa: E402
+from table import Table, median_ratio  # noqa: E402
+
+HEADER = {"others": ["one", "other"], "ours": ["sluice"], "collectives": ["all_reduce"], "host": "h", "commit": "c"}
+
+
+def table_of(**rounds_us):
+    """Of 8 bytes over two ranks; None: not measured in that round."""
+    table = Table(dict(HEADER))
+    for peer, times in rounds_us.items():
+        for number, us in enumerate(times):
+            if us is not None:
+                row = {"bytes": 8, "time_us": {"min": us, "median": us, "max": us}}
+                table.add(peer, "all_reduce", 2, row, number)
+    return table
+
+
+class Rounds(unittest.TestCase):
+    def test_a_ratio_is_of_one_round(self):
+        # The machine is twice as slow in some rounds; the medians meet in different ones.
+        self.assertEqual(median_ratio({0: 10, 1: 20, 2: 20}, {0: 5, 1: 10, 2: 10}), 2)
+        self.assertEqual(median_ratio({0: 10, 2: 20}, {1: 5, 2: 10}), 2)
+        self.assertIsNone(median_ratio({0: 10}, {1: 5}))
+
+    def test_slow_rounds_are_nobodys_merit(self):
+        table = table_of(one=[10, 10, 20], other=[30, 30, 60], sluice=[8, None, 16])
+        self.assertEqual(table.speedup("all_reduce", 2, 8), 1.25)
+
+    def test_the_best_other_may_miss_rounds(self):
+        table = table_of(one=[6, None, None], other=[30, 30, 30], sluice=[8, 8, 8])
+        self.assertEqual(table.speedup("all_reduce", 2, 8), 0.75)
+
+    def test_what_is_wrong_does_not_count(self):
+        table = table_of(one=[1, 1], other=[16, 16], sluice=[8, 8])
+        table.cell("all_reduce", 2, 8, "one").wrong = 1
+        self.assertEqual(table.speedup("all_reduce", 2, 8), 2)
+
+    def test_small_messages_against_the_exchange_of_their_round(self):
+        limits = wire.WireLimits([{"limit": "exchange", "bytes": size, "time_us": us, "gbs": 1, "round": number}
+                                  for size in (8, 64) for number, us in enumerate((5, 7, 7))], False)
+        table = table_of(one=[9, 9, 9], sluice=[6, 6, 14])
+        self.assertIn("1.20x", host_claims.near_exchange(table, limits).found)
+
+
+class Files(unittest.TestCase):
+    def saved(self, change):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "table.jsonl"
+            table_of(one=[9, None, 9], sluice=[3, 4, 3]).save(path)
+            lines = [change(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+            path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+            return Table.load(path)
+
+    def test_keep_the_rounds(self):
+        table = self.saved(lambda line: line)
+        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds_us, {0: 9, 2: 9})
+
+    def test_older_ones_have_no_numbers(self):
+        table = self.saved(lambda line: {name: value for name, value in line.items() if name != "rounds"})
+        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds_us, {0: 9, 1: 9})
+
+
+class Sizes(unittest.TestCase):
+    def test_every_rank_has_a_block(self):
+        sizes = [4, 16, 64, 1 << 20]
+        self.assertEqual(measuring.sizes_of("all_reduce", 3, sizes), sizes)
+        self.assertEqual(measuring.sizes_of("all_to_all", 4, sizes), [16, 64, 1 << 20])
+        self.assertEqual(measuring.sizes_of("all_to_all", 3, sizes), [12, 48, 3 << 18])
+        self.assertEqual(measuring.sizes_of("all_gather", 2, sizes), [16, 64, 1 << 20])
+
+
+if __name__ == "__main__":
+    unittest.main()

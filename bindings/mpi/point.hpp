@@ -268,11 +268,6 @@ struct Point {
     const TypeInfo& info = Types<A>::find(type);
     const std::uint64_t bytes = no_peer(peer...) ? 0 : bytes_of(count, info);
     const Route route = route_of(kCall, info, buffer, bytes, is_self(info, kCall, bytes, peer...));
-    if (route.own_form != nullptr) {  // nothing is left to do when it completes
-      note_accelerated(kFunction, info, static_cast<std::int64_t>(bytes));
-      return next<kName>(kFunction, static_cast<Buffer*>(route.own_form), packed_count(count, info),
-                         A::byte(), peer..., request);
-    }
     Pending* const pending =
         route.packs ? make_pending(kFunction, route, info, buffer, count, kReceives) : nullptr;
     if (pending == nullptr) {

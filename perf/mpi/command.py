@@ -79,8 +79,8 @@ def measure(arguments):
                     rows_of_rounds.setdefault((part, library.name, row["case"]), []).append(row)
                 print(f"round {number + 1} of {arguments.rounds}: {part}, {library.name} {library.version}, {len(new)} cases",
                       flush=True)
-        rows.update({key: programs.medians(each) for key, each in rows_of_rounds.items()})
-        save(arguments.results, new_header(arguments, header), rows)
+                rows.update({key: programs.medians(each) for key, each in rows_of_rounds.items()})
+                save(arguments.results, new_header(arguments, header), rows)
     print(f"wrote {arguments.results}")
 
 

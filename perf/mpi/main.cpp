@@ -101,10 +101,12 @@ int main(int argc, char** argv) {
   MPI_Comm_rank(MPI_COMM_WORLD, &setting.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   const int ranks = is_for_two(options.what) ? 2 : 1;
-  if (size != ranks ||
+  const bool mixes = options.what == "messages" || options.what == "exchanges";
+  if (size != ranks || (options.mixed && !mixes) ||
       (options.gpu && options.what != "messages" && options.what != "broadcasts")) {
     std::cerr << "sluice-mpi-perf: " << options.what << " is for " << ranks << " ranks"
-              << (options.gpu ? ", and --gpu for messages and broadcasts" : "") << std::endl;
+              << (options.gpu ? ", and --gpu for messages and broadcasts" : "")
+              << (options.mixed ? ", and --mixed for messages and exchanges" : "") << std::endl;
     MPI_Abort(MPI_COMM_WORLD, 2);
   }
   int can = 1;

@@ -95,11 +95,14 @@ double timed_once(const Method& method) {
   return now_us() - start;
 }
 
+template <class Meet>
 std::vector<double> medians_in_turn(const std::vector<Method>& methods,
-                                    const std::vector<int>& repeats, int samples) {
+                                    const std::vector<int>& repeats, int samples,
+                                    const Meet& meet) {
   std::vector<std::vector<double>> times(methods.size());
   for (int sample = 0; sample < samples; ++sample) {
     for (std::size_t m = 0; m < methods.size(); ++m) {
+      meet();
       methods[m].run();
       const double start = now_us();
       for (int k = 0; k < repeats[m]; ++k) {
@@ -122,7 +125,7 @@ std::vector<double> interleaved(const std::vector<Method>& methods, int samples)
   for (const Method& method : methods) {
     repeats.push_back(repeats_for(std::max(timed_once(method), 0.005), 60, 5000));
   }
-  return medians_in_turn(methods, repeats, samples);
+  return medians_in_turn(methods, repeats, samples, [] {});
 }
 
 std::vector<double> interleaved_ranks(const std::vector<Method>& methods, int samples) {
@@ -132,7 +135,7 @@ std::vector<double> interleaved_ranks(const std::vector<Method>& methods, int sa
     MPI_Bcast(&once_us, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
     repeats.push_back(repeats_for(once_us, 400, 400));
   }
-  return medians_in_turn(methods, repeats, samples);
+  return medians_in_turn(methods, repeats, samples, [] { MPI_Barrier(MPI_COMM_WORLD); });
 }
 
 void print_row(const Options& options, const std::string& name, std::int64_t bytes,

@@ -133,8 +133,8 @@ def draw(measured, what, path):
 
 
 def rounds_text(measured):
-    rounds = sorted({row.get("rounds", 1) for row in measured.rows.values()})
-    return f"{' to '.join(str(number) for number in dict.fromkeys((rounds[0], rounds[-1])))} rounds of processes"
+    rounds = sorted({row.get("rounds", 1) for row in measured.rows.values() if row["what"] in (*WHAT, "calls")})
+    return f"rounds of processes: {' to '.join(str(number) for number in dict.fromkeys((rounds[0], rounds[-1])))}"
 
 
 def head(measured):

@@ -99,13 +99,17 @@ def gpu_name():
 def medians(rows):
     """One row of those of all rounds. A round's times are of one process, whose memory lies as it happens to, on a machine
     as it is just then: so how many times as fast as the library something is, is the median of the rounds' answers. The
-    library's time is its median, the others' follow from that."""
+    library's time is its median, the others' follow from that. `slowest` is the ratio in the round that was worst."""
     us = {method: statistics.median(row["us"][method] for row in rows) for method in rows[0]["us"]}
     if "library" in us:
         for method in us.keys() - {"library"}:
             ratio = statistics.median(row["us"][method] / row["us"]["library"] for row in rows)
             us[method] = round(us["library"] * ratio, 5)
-    return {**rows[0], "us": us, "rounds": len(rows)}
+    found = {**rows[0], "us": us, "rounds": len(rows)}
+    if "library" in us:
+        found["slowest"] = {method: round(max(row["us"][method] / row["us"]["library"] for row in rows), 4)
+                            for method in us.keys() - {"library"}}
+    return found
 
 
 def usable_libraries(names):

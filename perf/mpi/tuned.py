@@ -79,7 +79,7 @@ def on_host(arguments, library, places):
                 measured += [(call, *place, call in calls) for call in ("send", "receive")]
             else:
                 call = "collective" if part == "broadcasts" else part
-                measured.append((call, *place, row["us"]["sluice"] <= row["us"]["library"] / tuning.WORTH))
+                measured.append((call, *place, tuning.is_worth(row)))
     all_rows = [{**row, "what": f"tune {part}"} for part, rows in parts.items() for row in rows.values()]
     return tuning.rows_of(library, measured, tuning.packs), all_rows
 

@@ -5,6 +5,8 @@ import math
 
 # A call is accelerated where it is at least this much faster, so that noise does not decide.
 WORTH = 1.05
+# And where no round lost by more than this: rounds differ by where the machine has the two ranks.
+LOST = 1.03
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
 # Of messages in a GPU's memory, as `way` in a table: an earlier one counts unless a later one is worth it.
 WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
@@ -12,13 +14,22 @@ TIE = 1.1
 UNBOUNDED = None
 
 
+def is_worth(row, sides="sluice"):
+    """Whether it is worth it that these pack, by one case."""
+    us = row["us"]
+    if sides not in us:
+        return False
+    slowest = row.get("slowest", {}).get(sides, us[sides] / us["library"])
+    return us["library"] >= WORTH * us[sides] and slowest <= LOST
+
+
 def best_sides(rows):
     """Which sides should pack, by these measurements of one case, one by one and several at a time: of what is worth
     it in all of them the fastest, or none. Both sides, unless one alone is worth it beside them."""
     faster = {}
     for sides in CALLS:
-        ratios = [row["us"]["library"] / row["us"][sides] for row in rows if sides in row["us"]]
-        if len(ratios) == len(rows) and min(ratios) >= WORTH:
+        ratios = [row["us"]["library"] / row["us"][sides] for row in rows if is_worth(row, sides)]
+        if len(ratios) == len(rows):
             faster[sides] = math.prod(ratios) ** (1 / len(ratios))
     return next((CALLS[sides] for sides in faster if faster[sides] * WORTH > max(faster.values())), ())
 

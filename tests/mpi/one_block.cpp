@@ -1,7 +1,7 @@
 // One element of a datatype that is one block with gaps around it, as a plane of a grid is: nothing
 // needs to be packed, and the interposer lets the library have the block where it lies. So with
-// large planes and little memory all is accelerated all the same. For two ranks. Usage: one_block
-// SIDE
+// large planes and little memory all is accelerated all the same, but for sides of collectives with
+// several counts. For two ranks. Usage: one_block SIDE
 #include <mpi.h>
 
 #include <algorithm>
@@ -113,6 +113,25 @@ void started(const Plane& plane, int rank) {
   must(MPI_Isend(from.user(), 1, plane.type, peer, 0, MPI_COMM_WORLD, &requests[1]), "MPI_Isend");
   must(MPI_Waitall(2, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
   to.check_is(Buffer(plane, 12), theirs.block(), plane.doubles, "MPI_Irecv");
+  if (rank == 0) {  // few, and to oneself
+    must(MPI_Ssend(from.block(), 5, MPI_DOUBLE, peer, 1, MPI_COMM_WORLD), "few");
+  } else {
+    MPI_Status status;
+    int flag = 0;
+    to = Buffer(plane, 14);
+    must(MPI_Irecv(to.user(), 1, plane.type, peer, 1, MPI_COMM_WORLD, &requests[0]), "MPI_Irecv");
+    while (flag == 0)
+      must(MPI_Request_get_status(requests[0], &flag, &status), "MPI_Request_get_status");
+    check_count(status, MPI_DOUBLE, 5, "MPI_Request_get_status");
+    must(MPI_Wait(&requests[0], &status), "MPI_Wait");
+    check_count(status, MPI_DOUBLE, 5, "MPI_Wait");
+    to.check_is(Buffer(plane, 14), theirs.block(), 5, "MPI_Irecv of few");
+  }
+  to = Buffer(plane, 15);
+  must(MPI_Irecv(to.user(), 1, plane.type, rank, 0, MPI_COMM_WORLD, &requests[0]), "MPI_Irecv");
+  must(MPI_Isend(from.user(), 1, plane.type, rank, 0, MPI_COMM_WORLD, &requests[1]), "MPI_Isend");
+  must(MPI_Waitall(2, requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+  to.check_is(Buffer(plane, 15), from.block(), plane.doubles, "a message to oneself");
   to = Buffer(plane, 13);
   must(MPI_Recv_init(to.user(), 1, plane.type, peer, 0, MPI_COMM_WORLD, &requests[0]), "init");
   must(MPI_Send_init(from.user(), 1, plane.type, peer, 0, MPI_COMM_WORLD, &requests[1]), "init");

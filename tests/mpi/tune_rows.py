@@ -118,7 +118,10 @@ class Rounds(unittest.TestCase):
 class Medians(unittest.TestCase):
     def test_are_of_ratios(self):
         rows = [{"what": "pack", "us": {"library": own, "sluice": ours}} for own, ours in ((10, 5), (30, 15), (10, 20))]
-        self.assertEqual(programs.medians(rows), {"what": "pack", "us": {"library": 10, "sluice": 5}, "rounds": 3})
+        self.assertEqual(programs.medians(rows), {"what": "pack", "us": {"library": 10, "sluice": 5}, "rounds": 3,
+                                                  "slowest": {"sluice": 2}})
+        self.assertFalse(tuning.is_worth(programs.medians(rows)), "one round lost")
+        self.assertTrue(tuning.is_worth(programs.medians(rows[:2])))
 
     def test_without_the_librarys_own(self):
         rows = [{"us": {"sluice": us}} for us in (3, 1, 2)]

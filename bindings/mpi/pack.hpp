@@ -25,7 +25,8 @@ struct Packing {
   }
 
  private:
-  /// As Point's: what is left of the handler then is a jump.
+  /// As Point's: what is left of the handler then is a jump. Not shared with it: a function for both
+  /// took 1.5 to 1.9 ns more of 1.7.
   static bool passes_at_once(Handle type, Call call, N count) {
     if (report::on) [[unlikely]]
       return false;

@@ -28,8 +28,8 @@ def table_of(**rounds_us):
 
 class Rounds(unittest.TestCase):
     def test_a_ratio_is_of_one_round(self):
-        # The machine is twice as slow in some rounds; the medians meet in different ones.
-        self.assertEqual(median_ratio({0: 10, 1: 20, 2: 20}, {0: 5, 1: 10, 2: 10}), 2)
+        # The machine is twice as slow in the later rounds: the medians, 20 and 7.5, say 2.7.
+        self.assertEqual(median_ratio({0: 10, 1: 20, 2: 20}, {0: 5, 1: 10}), 2)
         self.assertEqual(median_ratio({0: 10, 2: 20}, {1: 5, 2: 10}), 2)
         self.assertIsNone(median_ratio({0: 10}, {1: 5}))
 

@@ -25,8 +25,8 @@ struct Packing {
   }
 
  private:
-  /// As Point's: what is left of the handler then is a jump. Not shared with it: a function for both
-  /// took 1.5 to 1.9 ns more of 1.7.
+  /// As Point's: what is left of the handler then is a jump. Written out in both: by a function for
+  /// both a passed send costs 3.3 ns more than the library's own, so 1.7.
   static bool passes_at_once(Handle type, Call call, N count) {
     if (report::on) [[unlikely]]
       return false;

@@ -1,6 +1,8 @@
 #include "transports/tcp/progress.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "base/error.hpp"
@@ -23,6 +25,11 @@ int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, 
   event.events = sending ? EPOLLIN | EPOLLOUT : EPOLLIN;
   event.data.u64 = id;
   return ::epoll_ctl(epoll.get(), operation, fd.get(), &event) == 0 ? 0 : errno;
+}
+
+bool names_wake_event(std::span<const epoll_event> events) {
+  return std::any_of(events.begin(), events.end(),
+                     [](const epoll_event& event) { return event.data.u64 == kWakeId; });
 }
 
 }  // namespace
@@ -81,21 +88,30 @@ void Progress::update(Watched& one) {
 void Progress::run() {
   Events events;
   while (!stopping_.load()) {
-    const int count =
-        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
-    if (keep_away()) continue;
+    keep_away();
+    listening_.store(true);
+    const auto happened = wait_for_events(events, -1);
+    listening_.store(false);
+    if (names_wake_event(happened)) bootstrap::clear_wake_event(wake_);
+    if (is_attended()) continue;
     const std::lock_guard turn(serving_);
-    serve(events, count);
+    serve(happened);
   }
 }
 
-bool Progress::keep_away() {
+std::span<const epoll_event> Progress::wait_for_events(Events& events, int ms) {
+  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ms);
+  return std::span(events).first(static_cast<std::size_t>(std::max(count, 0)));
+}
+
+bool Progress::is_attended() const {
+  return Clock::now() < Clock::time_point(Clock::duration(attended_until_.load()));
+}
+
+void Progress::keep_away() {
   std::unique_lock lock(away_mutex_);
-  const Clock::time_point until{Clock::duration(attended_until_.load())};
-  if (Clock::now() >= until) return false;
-  handed_over_.wait_until(lock, until,
-                          [this] { return attended_until_.load() == 0 || stopping_.load(); });
-  return true;
+  while (!stopping_.load() && is_attended())
+    handed_over_.wait_until(lock, Clock::time_point(Clock::duration(attended_until_.load())));
 }
 
 void Progress::hand_over() {
@@ -113,21 +129,23 @@ void Progress::poll(std::chrono::milliseconds patience, Watched* awaited) {
   if (for_all || number % kPollsPerAttendance == 0) attend(patience);
   if (!for_all) return awaited->watched_.load(std::memory_order_relaxed) ? serve(*awaited) : void();
   Events events;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                 static_cast<int>(patience.count()));
-  serve(events, count);
+  serve(wait_for_events(events, static_cast<int>(patience.count())));
   if (patience.count() != 0) attend({});
 }
 
 void Progress::attend(std::chrono::milliseconds patience) {
   const Clock::time_point until = Clock::now() + patience + kAttendance;
   attended_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
+  // Called away: else every arrival wakes it inside epoll_wait, where it finds that the arrival has
+  // been taken in and sleeps on, which costs whoever has the core two switches each time.
+  if (listening_.load(std::memory_order_relaxed) && listening_.exchange(false))
+    bootstrap::signal_wake_event(wake_);
 }
 
 /// Under serving_. A connection may have been served, or be over, since the event: both do no harm.
-void Progress::serve(const Events& events, int count) {
-  for (int i = 0; i < count; ++i)
-    if (const auto one = find(events[static_cast<std::size_t>(i)].data.u64)) serve(*one);
+void Progress::serve(std::span<const epoll_event> events) {
+  for (const epoll_event& event : events)
+    if (const auto one = find(event.data.u64)) serve(*one);
 }
 
 /// Null for the wake event, and for one that is over.

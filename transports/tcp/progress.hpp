@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "bootstrap/socket.hpp"
@@ -72,10 +73,14 @@ class Progress {
 
   Progress() = default;
   void run();
-  /// While somebody polls: waits for the end of that. False: nobody does.
-  bool keep_away();
+  /// Whether somebody polls, or did a moment ago.
+  bool is_attended() const;
+  /// Waits until nobody does.
+  void keep_away();
+  /// Says that this thread polls.
   void attend(std::chrono::milliseconds patience);
-  void serve(const Events& events, int count);
+  std::span<const epoll_event> wait_for_events(Events& events, int ms);
+  void serve(std::span<const epoll_event> events);
   std::shared_ptr<Watched> find(std::uint64_t id);
   void serve(Watched& one);
   void update(Watched& one);
@@ -85,6 +90,7 @@ class Progress {
   const unsigned generation_ = bootstrap::fork_generation();
   std::atomic<bool> stopping_ = false;
   std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll; 0: by none
+  std::atomic<bool> listening_ = false;         // the thread sleeps in epoll_wait, or is about to
   std::mutex away_mutex_;                       // of the thread's keeping away
   std::condition_variable handed_over_;
   std::mutex serving_;  // held by whoever calls ready()

@@ -14,6 +14,7 @@
 #include "algorithms/all_gather/staged.hpp"
 #include "algorithms/all_reduce/direct.hpp"
 #include "algorithms/all_reduce/hierarchical.hpp"
+#include "algorithms/all_reduce/linear.hpp"
 #include "algorithms/all_reduce/one_shot.hpp"
 #include "algorithms/all_reduce/packet.hpp"
 #include "algorithms/all_reduce/recursive_doubling.hpp"
@@ -30,6 +31,7 @@
 #include "algorithms/arguments.hpp"
 #include "algorithms/barrier/dissemination.hpp"
 #include "algorithms/barrier/packet.hpp"
+#include "algorithms/broadcast/chain.hpp"
 #include "algorithms/broadcast/direct.hpp"
 #include "algorithms/broadcast/hierarchical.hpp"
 #include "algorithms/broadcast/packet.hpp"
@@ -40,6 +42,7 @@
 #include "algorithms/gather/hierarchical.hpp"
 #include "algorithms/gather/linear.hpp"
 #include "algorithms/gather/packet.hpp"
+#include "algorithms/reduce/chain.hpp"
 #include "algorithms/reduce/direct.hpp"
 #include "algorithms/reduce/hierarchical.hpp"
 #include "algorithms/reduce/packet.hpp"
@@ -110,11 +113,21 @@ constexpr double near_step(M m, double n, double footprint) { return m.step() + 
 // Over links; where ranks are on several hosts a step costs what the network takes, and `at_once` ranks of a host use it together.
 constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : near_step(m, n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
-constexpr double doubling(M m, double p, double n) { return m.log2_ceil(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+// Ranks beyond a power of two cost two steps more, before and behind the others'.
+constexpr double doubling(M m, double p, double n) { const double steps = m.log2_ceil(p + 1) > m.log2_ceil(p) ? m.log2_ceil(p) : m.log2_ceil(p) + 1; return steps * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+// To rank 0 and back, where the later messages cost the kernel's work, half of their latency; but no sooner than the cores are through with everybody's.
+constexpr double linear_all_reduce(M m, double p, double n) { const double r = p / m.hosts, far = p - r; return larger((1 + (far + 1) / 2) * m.network_alpha, m.work(2 * far / p * m.network_alpha)) + 2 * far * n * m.network_byte + 2 * (r - 1) * near_step(m, n, 2 * n) + far * m.pass(n, p * n); }
 constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
 // On any way from the root to a leaf, only so many steps go to another host as there are bits in the number of hosts.
 constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(m.hosts) * m.across(n) + (m.log2_ceil(p) - m.log2_ceil(m.hosts)) * near_step(m, n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n); }
+// Its root sends several messages, which calls one behind the other wait for: of schedules that are as quick alone, the one with a single message is preferred.
+constexpr double tree_down(M m, double p, double n) { return tree_rooted(m, p, n) + m.work(20) * (m.log2_ceil(p) - 1); }
+// The first piece all the way, the rest behind it. One rank after the other is at work with a piece, so ranks that share a core do not add up on the way, only in what each has to do.
+constexpr double chain_piece(double n) { return n / 16 > 256 * 1024 ? 256 * 1024 : n / 16 > kHostLinks.piece_bytes ? n / 16 : n > kHostLinks.piece_bytes ? kHostLinks.piece_bytes : n; }
+constexpr double chain_across(M m, double n) { const double piece = chain_piece(n); return larger((m.hosts - 1) * m.network_alpha, m.work(m.network_alpha)) + (n + (m.hosts - 2) * piece) * m.network_byte; }
+constexpr double chain(M m, double p, double n) { const double piece = chain_piece(n); return chain_across(m, n) + (p - m.hosts) * near_step(m, m.hosts > 1 ? piece : n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(piece, 2 * n) + m.pass(n - piece, 2 * n); }
+
 constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n, p / m.hosts); }
 constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
 // A message for every other rank; those to ranks of the own host cost the network nothing.
@@ -145,8 +158,10 @@ constexpr double hierarchical_reduce_scatter(M m, double p, double n) { const do
 constexpr double hierarchical_all_gather(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_gather(m, r, n); }
 constexpr double swap_within(M m, double r, double n) { return n <= kPacketBytes ? packet_block(m, r, n) : staged_pairs(m, r, n); }
 constexpr double hierarchical_all_to_all(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * (m.across(r * r * n) + 2 * m.pass(r * n, 2 * p * n)) + m.hosts * swap_within(m, r, n); }
-constexpr double hierarchical_broadcast(M m, double, double n) { return m.log2_ceil(m.hosts) * m.across(n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
-constexpr double hierarchical_reduce(M m, double p, double n) { return m.log2_ceil(m.hosts) * link_step(m, n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
+// Down a tree of hosts or along a chain of them.
+constexpr double rooted_across(M m, double n) { return chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? chain_across(m, n) : m.log2_ceil(m.hosts) * m.across(n); }
+constexpr double hierarchical_broadcast(M m, double, double n) { return rooted_across(m, n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
+constexpr double hierarchical_reduce(M m, double p, double n) { return rooted_across(m, n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
 constexpr double merged_root(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * link_step(m, r * n, 2 * p * n); }
 constexpr double hierarchical_gather(M m, double p, double n) { return merged_root(m, p, n) + packet_root(m, p / m.hosts, n); }
 constexpr double hierarchical_scatter(M m, double p, double n) { return merged_root(m, p, n) + packet_block(m, p / m.hosts, n); }
@@ -162,6 +177,7 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kAllReduce, "recursive_doubling", Needs::kLinks, kAnySize, all_reduce_recursive_doubling<G, F, A>, cost::doubling, "log2 p (alpha + n beta)", "exchange everything with ranks 1, 2, 4, ... away"},
   {Collective::kAllReduce, "recursive_halving", Needs::kLinks, kAnySize, all_reduce_recursive_halving<G, F, A>, cost::halving, "2 log2 p alpha + 2 (p-1)/p n beta", "halve towards one block each, then double back (Rabenseifner)"},
   {Collective::kAllReduce, "tree", Needs::kLinks, kAnySize, all_reduce_tree<G, F, A>, cost::tree_all_reduce, "2 log2 p (alpha + n beta)", "reduce up a binomial tree, broadcast down it"},
+  {Collective::kAllReduce, "linear", Needs::kLinks, kAnySize, all_reduce_linear<G, F, A>, cost::linear_all_reduce, "(p/2 + 1) alpha + 2 (p-1) n beta", "everybody sends rank 0 its input, which sends everybody the sum"},
   {Collective::kAllReduce, "hierarchical", Needs::kHosts, kAnySize, all_reduce_hierarchical<G, F, A>, cost::hierarchical_all_reduce, "log2 h alpha + 2 (h-1)/h n beta", "reduce-scatter within each host, all-reduce across, all-gather within"},
 
   {Collective::kReduceScatter, "packet", Needs::kSegments, kPacketBytes, reduce_scatter_packet<G, F, A>, cost::packet_block, "alpha + (p-1) n beta", "everybody sends each rank its block in packets"},
@@ -183,14 +199,16 @@ inline constexpr CatalogueEntry<C> kCatalogue[] = {
   {Collective::kBroadcast, "packet", Needs::kSegments, kPacketBytes, broadcast_packet<G, F, A>, cost::packet_down, "alpha + n beta", "the root shows everybody its data in packets"},
   {Collective::kBroadcast, "staged", Needs::kSegments, kAnySize, broadcast_staged<G, F, A>, cost::staged_root, "alpha + n beta", "through the root's staging slots, pipelined"},
   {Collective::kBroadcast, "direct", Needs::kReach, kAnySize, broadcast_direct<G, F, A>, cost::broadcast_direct, "2 alpha + (p-1)/p n beta", "the others fetch, the root puts its share: one copy"},
-  {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "down a binomial tree"},
-  {Collective::kBroadcast, "hierarchical", Needs::kHosts, kAnySize, broadcast_hierarchical<G, F, A>, cost::hierarchical_broadcast, "log2 h (alpha + n beta)", "down a tree of one rank of each host, and from there to its neighbours"},
+  {Collective::kBroadcast, "chain", Needs::kLinks, kAnySize, broadcast_chain<G, F, A>, cost::chain, "(p-1) alpha + n beta", "from each rank to the next, in pieces"},
+  {Collective::kBroadcast, "tree", Needs::kLinks, kAnySize, broadcast_tree<G, F, A>, cost::tree_down, "log2 p (alpha + n beta)", "down a binomial tree"},
+  {Collective::kBroadcast, "hierarchical", Needs::kHosts, kAnySize, broadcast_hierarchical<G, F, A>, cost::hierarchical_broadcast, "log2 h (alpha + n beta)", "down a tree or, large, a chain of one rank of each host, and from there to its neighbours"},
 
   {Collective::kReduce, "packet", Needs::kSegments, kPacketBytes, reduce_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its input in packets"},
   {Collective::kReduce, "two_shot", Needs::kSegments, kAnySize, reduce_two_shot<G, F, A>, cost::two_shot, "2 alpha + 2 n beta", "all ranks reduce a block, the root collects them"},
   {Collective::kReduce, "direct", Needs::kBuffers, kAnySize, reduce_direct<G, F, A>, cost::reduce_direct, "2 alpha + n beta", "each rank reduces its block from all inputs into the root's output"},
   {Collective::kReduce, "tree", Needs::kLinks, kAnySize, reduce_tree<G, F, A>, cost::tree_rooted, "log2 p (alpha + n beta)", "up a binomial tree"},
-  {Collective::kReduce, "hierarchical", Needs::kHosts, kAnySize, reduce_hierarchical<G, F, A>, cost::hierarchical_reduce, "log2 h (alpha + n beta)", "each host sums for one of its ranks, these up a tree"},
+  {Collective::kReduce, "chain", Needs::kLinks, kAnySize, reduce_chain<G, F, A>, cost::chain, "(p-1) alpha + n beta", "each rank adds to what the next one sends, in pieces"},
+  {Collective::kReduce, "hierarchical", Needs::kHosts, kAnySize, reduce_hierarchical<G, F, A>, cost::hierarchical_reduce, "log2 h (alpha + n beta)", "each host sums for one of its ranks, these up a tree or, large, a chain"},
 
   {Collective::kGather, "packet", Needs::kSegments, kPacketBytes, gather_packet<G, F, A>, cost::packet_root, "alpha + (p-1) n beta", "everybody sends the root its block in packets"},
   {Collective::kGather, "direct", Needs::kReach, kAnySize, gather_direct<G, F, A>, cost::rooted_direct, "2 alpha + n beta", "everybody puts its block into the root's output: one copy"},

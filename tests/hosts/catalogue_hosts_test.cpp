@@ -83,6 +83,38 @@ TEST_F(HostsTogether, random_calls) {
             "");
 }
 
+/// Large enough for a chain of three hosts to be worth while, in several pieces and a rest.
+std::string broadcast_and_reduce_much(Communicator& c) {
+  std::vector<std::int32_t> in(700'001), out(in.size());
+  const auto value = [](std::size_t i, int rank) {
+    return static_cast<std::int32_t>(i % 9973) + 10'000 * rank;
+  };
+  for (const int root : {0, c.size() - 2}) {
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = value(i, c.rank());
+    Status status = c.broadcast(in.data(), out.data(), in.size(), DataType::kInt32, root);
+    if (!status.ok()) return text_of(status);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (out[i] != value(i, root)) return fmt::format("broadcast by {}: wrong at {}", root, i);
+    status = c.reduce(in.data(), out.data(), in.size(), DataType::kInt32, ReduceOp::kSum, root);
+    if (!status.ok()) return text_of(status);
+    const std::int32_t ranks = c.size(), of_ranks = 10'000 * (ranks * (ranks - 1) / 2);
+    for (std::size_t i = 0; i < out.size() && c.rank() == root; ++i)
+      if (out[i] != ranks * value(i, 0) + of_ranks)
+        return fmt::format("reduce to {}: wrong at {}", root, i);
+  }
+  return {};
+}
+
+TEST_F(HostsTogether, large_messages_go_along_a_chain) {
+  for (const int per_host : {1, 2}) {
+    const NetworkHosts network(3);
+    Launch launch;
+    launch.place = spread(network, per_host);
+    launch.options.algorithm = per_host == 1 ? "chain" : "hierarchical";
+    EXPECT_EQ(spawn_processes(3 * per_host, broadcast_and_reduce_much, launch), "") << per_host;
+  }
+}
+
 // On a slow link its last bytes are still in the rank's socket when it has gone.
 TEST_F(HostsTogether, what_a_rank_sent_last_arrives_although_it_has_left) {
   const NetworkHosts network(2);

@@ -14,7 +14,7 @@ def near_exchange(table, limits):
              "over TCP, both ends polling")
     ratios = {}
     for size in table.sizes("all_reduce", 2):
-        ours, bare = table.right_rounds_us("all_reduce", 2, size, OURS), limits.exchange_rounds_us(size)
+        ours, bare = table.right_rounds("all_reduce", 2, size, OURS), limits.exchange_rounds(size)
         ratio = median_ratio(ours, bare)
         if size <= SMALL_MAX_BYTES and ratio:
             ratios[size] = ratio

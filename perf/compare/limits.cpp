@@ -3,6 +3,7 @@
 //   attach  process_vm_readv of `bytes` from another process, on 1 or more cores at once
 //   copy    memcpy of `bytes`
 //   stream  the same with stores that go past the caches
+// With `--collective flag`, the first only.
 // Bandwidths count copied bytes, all cores together; the inputs stay where the caches keep them
 // from call to call, as in the comparison itself.
 #include <immintrin.h>
@@ -171,6 +172,8 @@ int main(int argc, char** argv) {
         compare::parse_options(argc, argv);  // --ranks: how many cores at most
     const int cores =
         std::clamp(options.ranks, 1, static_cast<int>(std::thread::hardware_concurrency()));
+    if (cores > 1) print("flag", 2, 8, flag_us());
+    if (options.collective == "flag") return 0;
     const std::size_t largest = *std::max_element(options.sizes.begin(), options.sizes.end());
     std::vector<std::unique_ptr<Donor>> donors;
     std::vector<compare::Buffer> sources, targets;
@@ -179,7 +182,6 @@ int main(int argc, char** argv) {
       sources.emplace_back(largest);
       targets.emplace_back(largest);
     }
-    if (cores > 1) print("flag", 2, 8, flag_us());
     for (const std::size_t bytes : options.sizes)
       measure_size(donors, sources, targets, bytes, options.size_us);
     return 0;

@@ -17,11 +17,13 @@ import sys
 import time
 
 import claims
+import cores
 import peers
 from table import Table
 
 TWO_RANKS_ONLY = {"send_receive"}
 FLOAT_BYTES = 4
+TURNS = 3  # of all libraries, at most, until the cores stay where they are meanwhile
 HOPELESS = 5  # Gloo, or MPICH on too few cores, is not measured again where it is this many times slower
 EFFORT = {"batches": 5, "batch_us": 2000, "size_us": 100000}
 QUICK_EFFORT = {"batches": 3, "batch_us": 1000, "size_us": 30000}
@@ -126,22 +128,37 @@ def sizes_of(collective, ranks, sizes):
 
 
 def run_peer(table, number, peer, collective, ranks, sizes, effort):
+    """Returns a flag before and behind."""
     wanted = worth_measuring(table, peer, collective, ranks, peer.sizes(ranks, sizes))
     if not wanted:
-        return
+        return []
+    before = cores.flag_us()
     rows, complaint = peer.run(collective, ranks, wanted, effort)
+    flags_us = before + cores.flag_us()
     for row in rows:
-        table.add(peer.name, collective, ranks, row, number)
+        table.add(peer.name, collective, ranks, row, number, flags_us)
     if complaint:
         table.complaints.append((peer.name, collective, ranks, complaint))
         say(f"\n{peer.name}, {collective}, {ranks} ranks: {complaint}")
+    return flags_us
+
+
+def take_turns(table, number, usable, collective, ranks, sizes, effort):
+    """Every library once; again if the cores have moved meanwhile."""
+    for _ in range(TURNS):
+        flags_us = []
+        for peer in usable:
+            flags_us += run_peer(table, number, peer, collective, ranks, sizes, effort)
+        if cores.stayed(flags_us):
+            return
 
 
 def measure_limits(table, number, place, effort):
-    before = len(table.limit_rows)
+    first, before = len(table.limit_rows), cores.flag_us()
     place.measure_limits(table, effort)
-    for row in table.limit_rows[before:]:
-        row["round"] = number
+    flags_us = before + cores.flag_us()
+    for row in table.limit_rows[first:]:
+        row["round"], row["flags_us"] = number, flags_us
 
 
 def measure(place, arguments):
@@ -156,8 +173,7 @@ def measure(place, arguments):
         measure_limits(table, number, place, effort)
         for collective, ranks in combinations:
             sizes = sizes_of(collective, ranks, place.sizes)
-            for peer in shuffled.sample(usable, len(usable)):
-                run_peer(table, number, peer, collective, ranks, sizes, effort)
+            take_turns(table, number, shuffled.sample(usable, len(usable)), collective, ranks, sizes, effort)
             done += 1
             minutes = (time.monotonic() - start) / 60
             say(f"round {number + 1} of {arguments.rounds}: {collective}, {ranks} ranks{place.where}"

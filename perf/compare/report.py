@@ -28,7 +28,7 @@ def cell_text(table, key, best):
         return text + " (wrong)"
     if best and best[0] == peer:
         text = f"**{text}**"
-    once = peer in table.header["others"] and len(cell.rounds_us) < table.header["rounds"]
+    once = peer in table.header["others"] and len(cell.rounds) < table.header["rounds"]
     return text + ("&#8224;" if once else "")
 
 
@@ -82,7 +82,7 @@ HOW_TO_READ = [
     "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
     "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
     "whole input. The fastest of the other libraries is bold. The last column is the fastest other's time over ours, "
-    "each round by itself: the median of the rounds' ratios.", "",
+    "each round by itself: the median of the rounds' ratios, of those in which the machine's cores were as far apart for both.", "",
     "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "
     "five times slower than another library. `-`: not measured.", "",
 ]

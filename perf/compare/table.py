@@ -4,6 +4,8 @@ import json
 import math
 import statistics
 
+from cores import Timing, alike
+
 OURS = "sluice"
 RANGES = [  # title, test
     ("<= 4 KiB", lambda size: size <= 4 << 10),
@@ -23,22 +25,23 @@ def geometric_mean(values):
 
 
 def median_ratio(dividends, divisors):
-    """Of two measurements by rounds, each divided within its round: a machine is the same for a few
-    seconds, and another one minutes later. None without a round that has both."""
-    ratios = [dividends[number] / us for number, us in divisors.items() if number in dividends]
+    """Of two measurements, Timings by rounds, each divided within its round: a machine is the same for a few
+    seconds, and another one minutes later. None without a round that has both, with the cores as far apart."""
+    ratios = [dividends[number].us / divisor.us for number, divisor in divisors.items()
+              if number in dividends and alike(dividends[number], divisor)]
     return statistics.median(ratios) if ratios else None
 
 
 class Cell:
-    """What one library took: `rounds_us` by the round's number."""
+    """What one library took: `rounds`, Timings by the round's number."""
 
     def __init__(self):
-        self.rounds_us, self.min_us, self.max_us = {}, math.inf, 0.0
+        self.rounds, self.min_us, self.max_us = {}, math.inf, 0.0
         self.wrong, self.algorithm, self.transport = 0, "", ""
 
-    def add(self, row, number):
+    def add(self, row, number, flags_us):
         time_us = row["time_us"]
-        self.rounds_us[number] = time_us["median"]
+        self.rounds[number] = Timing(time_us["median"], flags_us)
         self.min_us = min(self.min_us, time_us["min"])
         self.max_us = max(self.max_us, time_us["max"])
         self.wrong += int(row.get("wrong") or 0)
@@ -48,7 +51,7 @@ class Cell:
     @property
     def us(self):
         """The median of the rounds' medians."""
-        return statistics.median(self.rounds_us.values())
+        return statistics.median(timing.us for timing in self.rounds.values())
 
 
 class Table:
@@ -57,24 +60,24 @@ class Table:
     def __init__(self, header):
         self.header, self.cells, self.limit_rows, self.complaints = header, {}, [], []
 
-    def add(self, peer, collective, ranks, row, number):
-        """`number`: of the round, from 0."""
+    def add(self, peer, collective, ranks, row, number, flags_us=()):
+        """`number`: of the round, from 0. `flags_us`: see Timing."""
         key = (collective, ranks, row["bytes"], peer)
         if row["time_us"]["median"] > 0:
-            self.cells.setdefault(key, Cell()).add(row, number)
+            self.cells.setdefault(key, Cell()).add(row, number, list(flags_us))
 
     def cell(self, collective, ranks, size, peer):
         return self.cells.get((collective, ranks, size, peer))
 
-    def right_rounds_us(self, collective, ranks, size, peer):
-        """By the round's number; empty when not measured, or when its results were wrong."""
+    def right_rounds(self, collective, ranks, size, peer):
+        """Timings by the round's number; none when not measured, or when its results were wrong."""
         cell = self.cell(collective, ranks, size, peer)
-        return cell.rounds_us if cell and not cell.wrong else {}
+        return cell.rounds if cell and not cell.wrong else {}
 
     def time_us(self, collective, ranks, size, peer):
         """None when not measured, or when its results were wrong."""
-        rounds_us = self.right_rounds_us(collective, ranks, size, peer)
-        return statistics.median(rounds_us.values()) if rounds_us else None
+        return self.cell(collective, ranks, size, peer).us if self.right_rounds(
+            collective, ranks, size, peer) else None
 
     def combinations(self):
         seen = {(collective, ranks): None for collective, ranks, _, _ in self.cells}
@@ -91,8 +94,8 @@ class Table:
 
     def speedup(self, collective, ranks, size, ours=OURS):
         """How many times faster `ours` is than the best of the others, by the rounds that both have."""
-        mine = self.right_rounds_us(collective, ranks, size, ours)
-        ratios = [median_ratio(self.right_rounds_us(collective, ranks, size, peer), mine)
+        mine = self.right_rounds(collective, ranks, size, ours)
+        ratios = [median_ratio(self.right_rounds(collective, ranks, size, peer), mine)
                   for peer in self.header["others"]]
         return min((ratio for ratio in ratios if ratio), default=None)
 
@@ -131,7 +134,8 @@ class Table:
             "time_us": {"min": cell.min_us, "median": round(cell.us, 4), "max": cell.max_us},
             "algbw_gbs": round(algbw, 4), "busbw_gbs": round(algbw * factor, 4), "wrong": cell.wrong,
             "host": self.header["host"], "commit": self.header["commit"],
-            "rounds": list(cell.rounds_us), "rounds_us": list(cell.rounds_us.values()),
+            "rounds": list(cell.rounds), "rounds_us": [timing.us for timing in cell.rounds.values()],
+            "flags_us": [timing.flags_us for timing in cell.rounds.values()],
         }
 
     @classmethod
@@ -145,8 +149,10 @@ class Table:
                 table.limit_rows.append(row)
                 continue
             cell = table.cells.setdefault((row["collective"], row["ranks"], row["bytes"], row["peer"]), Cell())
-            numbers = row.get("rounds", range(len(row["rounds_us"])))  # not said by files of before 2026-11-30
-            cell.rounds_us, cell.wrong = dict(zip(numbers, row["rounds_us"])), row["wrong"]
+            # Files of before 2026-11-30 say neither, some of that day no flags.
+            numbers = row.get("rounds", range(len(row["rounds_us"])))
+            timings = map(Timing, row["rounds_us"], row.get("flags_us", [[]] * len(numbers)))
+            cell.rounds, cell.wrong = dict(zip(numbers, timings)), row["wrong"]
             cell.min_us, cell.max_us = row["time_us"]["min"], row["time_us"]["max"]
             cell.algorithm, cell.transport = row["algorithm"], row["transport"]
         return table

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import peers
+from cores import Timing
 
 RATE_SECONDS = 2
 ADDRESSES = {"a": "10.10.0.2", "b": "10.20.0.2"}  # of host 1, by rail
@@ -21,8 +22,10 @@ class WireLimits:
         for row in rows:
             value = row["gbs"] if row["limit"].startswith("iperf3") else row["time_us"]
             of_limit = self.rounds.setdefault((row["limit"], row["bytes"]), {})
-            of_limit[row.get("round", len(of_limit))] = value  # not said by files of before 2026-11-30
-        self.medians = {key: statistics.median(values.values()) for key, values in self.rounds.items()}
+            # Files of before 2026-11-30 say no rounds.
+            of_limit[row.get("round", len(of_limit))] = Timing(value, row.get("flags_us", []))
+        self.medians = {key: statistics.median(timing.us for timing in timings.values())
+                        for key, timings in self.rounds.items()}
         self.limited = limited
         self.title = "iperf3's rate" if limited else "bare exchange over TCP"
 
@@ -37,8 +40,8 @@ class WireLimits:
         at = min(sizes, key=lambda s: abs(math.log(s / size)))
         return self.medians[kind, at] * (size / at if size > 64 << 10 else 1)
 
-    def exchange_rounds_us(self, size):
-        """Of exactly so many bytes, by the round's number."""
+    def exchange_rounds(self, size):
+        """Timings of exactly so many bytes, by the round's number."""
         return self.rounds.get(("exchange", size), {})
 
     def rates_gbs(self):

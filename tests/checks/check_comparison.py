@@ -5,11 +5,14 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 sys.path.insert(0, sys.argv.pop(1))
+import cores  # noqa: E402
 import host_claims  # noqa: E402
 import measuring  # noqa: E402
 import wire  # noqa: E402
+from cores import Timing  # noqa: E402
 from table import Table, median_ratio  # noqa: E402
 
 HEADER = {"others": ["one", "other"], "ours": ["sluice"], "collectives": ["all_reduce"], "host": "h", "commit": "c"}
@@ -22,16 +25,28 @@ def table_of(**rounds_us):
         for number, us in enumerate(times):
             if us is not None:
                 row = {"bytes": 8, "time_us": {"min": us, "median": us, "max": us}}
-                table.add(peer, "all_reduce", 2, row, number)
+                table.add(peer, "all_reduce", 2, row, number, [0.03])
     return table
 
 
 class Rounds(unittest.TestCase):
     def test_a_ratio_is_of_one_round(self):
         # The machine is twice as slow in the later rounds: the medians, 20 and 7.5, say 2.7.
-        self.assertEqual(median_ratio({0: 10, 1: 20, 2: 20}, {0: 5, 1: 10}), 2)
-        self.assertEqual(median_ratio({0: 10, 2: 20}, {1: 5, 2: 10}), 2)
-        self.assertIsNone(median_ratio({0: 10}, {1: 5}))
+        def timings(rounds_us):
+            return {number: Timing(us) for number, us in rounds_us.items()}
+
+        self.assertEqual(median_ratio(timings({0: 10, 1: 20, 2: 20}), timings({0: 5, 1: 10})), 2)
+        self.assertEqual(median_ratio(timings({0: 10, 2: 20}), timings({1: 5, 2: 10})), 2)
+        self.assertIsNone(median_ratio(timings({0: 10}), timings({1: 5})))
+
+    def test_a_ratio_is_of_cores_as_far_apart(self):
+        near, far, moved = [0.026, 0.031], [0.16, 0.17], [0.026, 0.16]
+        ours = {number: Timing(5, flags_us) for number, flags_us in enumerate([near, far, near, near])}
+        theirs = {number: Timing(us, flags_us)
+                  for number, (us, flags_us) in enumerate([(10, near), (20, far), (60, far), (60, moved)])}
+        self.assertEqual(median_ratio(theirs, ours), 3)
+        del theirs[0], theirs[1]
+        self.assertIsNone(median_ratio(theirs, ours))
 
     def test_slow_rounds_are_nobodys_merit(self):
         table = table_of(one=[10, 10, 20], other=[30, 30, 60], sluice=[8, None, 16])
@@ -53,6 +68,24 @@ class Rounds(unittest.TestCase):
         self.assertIn("1.20x", host_claims.near_exchange(table, limits).found)
 
 
+class Turns(unittest.TestCase):
+    def flags_seen(self, *flags_us):
+        """How often two libraries are measured while a flag takes so long, before and behind each."""
+        runs = []
+        with unittest.mock.patch.object(measuring, "run_peer", lambda *_: runs.append(0) or [next(flags)] * 2):
+            flags = iter(flags_us)
+            measuring.take_turns(None, 0, ["one", "sluice"], "all_reduce", 2, [8], {})
+        return len(runs)
+
+    def test_are_taken_again_when_the_cores_have_moved(self):
+        self.assertEqual(self.flags_seen(0.03, 0.03), 2)
+        self.assertEqual(self.flags_seen(0.03, 0.16, 0.16, 0.15), 4)
+        self.assertEqual(self.flags_seen(*[0.03, 0.16] * measuring.TURNS), 2 * measuring.TURNS)
+
+    def test_need_no_second_core(self):
+        self.assertTrue(cores.stayed([]))
+
+
 class Files(unittest.TestCase):
     def saved(self, change):
         with tempfile.TemporaryDirectory() as folder:
@@ -64,11 +97,12 @@ class Files(unittest.TestCase):
 
     def test_keep_the_rounds(self):
         table = self.saved(lambda line: line)
-        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds_us, {0: 9, 2: 9})
+        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds, {0: Timing(9, [0.03]), 2: Timing(9, [0.03])})
 
     def test_older_ones_have_no_numbers(self):
-        table = self.saved(lambda line: {name: value for name, value in line.items() if name != "rounds"})
-        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds_us, {0: 9, 1: 9})
+        table = self.saved(lambda line: {name: value for name, value in line.items()
+                                         if name not in ("rounds", "flags_us")})
+        self.assertEqual(table.cell("all_reduce", 2, 8, "one").rounds, {0: Timing(9), 1: Timing(9)})
 
 
 class Sizes(unittest.TestCase):

@@ -7,6 +7,10 @@ import math
 WORTH = 1.05
 # And where no round lost by more than this: rounds differ by where the machine has the two ranks.
 LOST = 1.03
+# What a packing call costs that is passed on, in us. It is no cheaper to pass on what packing takes as long for, and of
+# calls under SHORT_US it is as much as the noise that the factors above are for.
+PASSED_US, SHORT_US = 0.003, 0.1
+PACKING = ("pack", "unpack")
 CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice receives": ("receive",)}
 # Of messages in a GPU's memory, as `way` in a table: an earlier one counts unless a later one is worth it.
 WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
@@ -20,6 +24,9 @@ def is_worth(row, sides="sluice"):
     if sides not in us:
         return False
     slowest = row.get("slowest", {}).get(sides, us[sides] / us["library"])
+    if row.get("what") in PACKING and us["library"] < SHORT_US:
+        passed = us["library"] + PASSED_US
+        return us[sides] <= passed and slowest * us["library"] <= LOST * passed
     return us["library"] >= WORTH * us[sides] and slowest <= LOST
 
 

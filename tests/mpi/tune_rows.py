@@ -115,6 +115,20 @@ class Rounds(unittest.TestCase):
         self.assertEqual(len(rows), 3)
 
 
+class ShortPacking(unittest.TestCase):
+    def test_is_compared_with_passing_on(self):
+        def is_worth(library, ours, what="pack", slowest=1.0):
+            return tuning.is_worth({"what": what, "us": {"library": library, "sluice": ours},
+                                    "slowest": {"sluice": slowest}})
+
+        self.assertTrue(is_worth(0.062, 0.063))
+        self.assertTrue(is_worth(0.062, 0.063, what="unpack", slowest=1.07))
+        self.assertFalse(is_worth(0.062, 0.063, slowest=1.09), "one round lost")
+        self.assertFalse(is_worth(0.062, 0.066))
+        self.assertFalse(is_worth(0.062, 0.061, what="self"), "what passes costs messages nothing that counts")
+        self.assertFalse(is_worth(0.2, 0.201))
+
+
 class Medians(unittest.TestCase):
     def test_are_of_ratios(self):
         rows = [{"what": "pack", "us": {"library": own, "sluice": ours}} for own, ours in ((10, 5), (30, 15), (10, 20))]

@@ -114,20 +114,21 @@ constexpr double near_step(M m, double n, double footprint) { return m.step() + 
 constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : near_step(m, n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
 // Ranks beyond a power of two cost two steps more, before and behind the others'.
-constexpr double doubling(M m, double p, double n) { const double steps = m.log2_ceil(p + 1) > m.log2_ceil(p) ? m.log2_ceil(p) : m.log2_ceil(p) + 1; return steps * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+constexpr double doubling_steps(double p) { return CostModel::log2_ceil(p + 1) > CostModel::log2_ceil(p) ? CostModel::log2_ceil(p) : CostModel::log2_ceil(p) + 1; }
+constexpr double doubling(M m, double p, double n) { return doubling_steps(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 // To rank 0 and back, where the later messages cost the kernel's work, half of their latency; but no sooner than the cores are through with everybody's.
 constexpr double linear_all_reduce(M m, double p, double n) { const double r = p / m.hosts, far = p - r; return larger((1 + (far + 1) / 2) * m.network_alpha, m.work(2 * far / p * m.network_alpha)) + 2 * far * n * m.network_byte + 2 * (r - 1) * near_step(m, n, 2 * n) + far * m.pass(n, p * n); }
-constexpr double halving(M m, double p, double n) { return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+constexpr double halving(M m, double p, double n) { const double aside = doubling_steps(p) - m.log2_ceil(p) > 0 ? 2 * n : 0; return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n + aside, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
 // On any way from the root to a leaf, only so many steps go to another host as there are bits in the number of hosts.
 constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(m.hosts) * m.across(n) + (m.log2_ceil(p) - m.log2_ceil(m.hosts)) * near_step(m, n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n); }
 // Its root sends several messages, which calls one behind the other wait for: of schedules that are as quick alone, the one with a single message is preferred.
-constexpr double tree_down(M m, double p, double n) { return tree_rooted(m, p, n) + m.work(20) * (m.log2_ceil(p) - 1); }
+constexpr double tree_down(M m, double p, double n) { return tree_rooted(m, p, n) + m.work(20) * larger(m.log2_ceil(p) - 1, 0); }
 // The first piece all the way, the rest behind it. One rank after the other is at work with a piece, so ranks that share a core do not add up on the way, only in what each has to do.
-constexpr double chain_piece(double n) { return n / 16 > 256 * 1024 ? 256 * 1024 : n / 16 > kHostLinks.piece_bytes ? n / 16 : n > kHostLinks.piece_bytes ? kHostLinks.piece_bytes : n; }
-constexpr double chain_across(M m, double n) { const double piece = chain_piece(n); return larger((m.hosts - 1) * m.network_alpha, m.work(m.network_alpha)) + (n + (m.hosts - 2) * piece) * m.network_byte; }
-constexpr double chain(M m, double p, double n) { const double piece = chain_piece(n); return chain_across(m, n) + (p - m.hosts) * near_step(m, m.hosts > 1 ? piece : n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(piece, 2 * n) + m.pass(n - piece, 2 * n); }
-
+constexpr double chain_piece(double p, double n) { const auto bytes = static_cast<std::uint64_t>(n); const std::uint64_t piece = tree_piece_bytes(kHostLinks.piece_bytes, links_across_hosts(static_cast<std::uint64_t>(p)).piece_bytes, bytes); return static_cast<double>(piece < bytes ? piece : bytes); }
+constexpr double chain_across(M m, double p, double n, double at_once) { const double piece = chain_piece(p, n); return larger((m.hosts - 1) * m.network_alpha, m.work(m.network_alpha)) + at_once * (n + (m.hosts - 2) * piece) * m.network_byte; }
+// Ranks of one host need not be neighbours in the chain, so all their bytes may cross. Of two ranks it is the tree, which is preferred.
+constexpr double chain(M m, double p, double n) { if (p < 3) return tree_rooted(m, p, n) + m.work(40); const double piece = chain_piece(p, n), near = p > m.hosts ? near_step(m, n, 2 * n) + (p - m.hosts - 1) * near_step(m, piece, 2 * n) : 0; return chain_across(m, p, n, p / m.hosts) + near + m.log2_ceil(m.hosts) * m.pass(piece, 2 * n) + m.pass(n - piece, 2 * n); }
 constexpr double links_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n, p / m.hosts); }
 constexpr double ring_all(M m, double p, double n) { return (p - 1) * link_step(m, n, 2 * p * n); }
 // A message for every other rank; those to ranks of the own host cost the network nothing.
@@ -153,15 +154,15 @@ constexpr double rooted_direct(M m, double p, double n) { return 3 * m.step() + 
 constexpr double barrier_packet(M m, double p, double) { return m.step() + m.work(20 * p); }
 constexpr double barrier_dissemination(M m, double p, double) { return m.log2_ceil(p) * (m.step() + m.work(20)); }
 // Within a host through its stage, as the schedules for one host; across, what a host's ranks send together.
-constexpr double hierarchical_all_reduce(M m, double p, double n) { const double r = p / m.hosts; return staged_scatter(m, r, n / r) + staged_gather(m, r, n / r) + (n / r <= kDoublingBytes ? m.log2_ceil(m.hosts) * m.across(n) : 2 * (m.hosts - 1) * m.across(n / m.hosts)); }
+constexpr double hierarchical_all_reduce(M m, double p, double n) { const double r = p / m.hosts; return staged_scatter(m, r, n / r) + staged_gather(m, r, n / r) + (n / r <= kDoublingBytes ? doubling_steps(m.hosts) * m.across(n) : 2 * (m.hosts - 1) * m.across(n / m.hosts)); }
 constexpr double hierarchical_reduce_scatter(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_scatter(m, r, n); }
 constexpr double hierarchical_all_gather(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * m.across(r * n) + m.hosts * staged_gather(m, r, n); }
 constexpr double swap_within(M m, double r, double n) { return n <= kPacketBytes ? packet_block(m, r, n) : staged_pairs(m, r, n); }
 constexpr double hierarchical_all_to_all(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * (m.across(r * r * n) + 2 * m.pass(r * n, 2 * p * n)) + m.hosts * swap_within(m, r, n); }
 // Down a tree of hosts or along a chain of them.
-constexpr double rooted_across(M m, double n) { return chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? chain_across(m, n) : m.log2_ceil(m.hosts) * m.across(n); }
-constexpr double hierarchical_broadcast(M m, double, double n) { return rooted_across(m, n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
-constexpr double hierarchical_reduce(M m, double p, double n) { return rooted_across(m, n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
+constexpr double rooted_across(M m, double p, double n) { return chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? chain_across(m, p, n, 1) : m.log2_ceil(m.hosts) * m.across(n); }
+constexpr double hierarchical_broadcast(M m, double p, double n) { return rooted_across(m, p, n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
+constexpr double hierarchical_reduce(M m, double p, double n) { return rooted_across(m, p, n) + (chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? 1 : m.log2_ceil(m.hosts)) * m.pass(n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
 constexpr double merged_root(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * link_step(m, r * n, 2 * p * n); }
 constexpr double hierarchical_gather(M m, double p, double n) { return merged_root(m, p, n) + packet_root(m, p / m.hosts, n); }
 constexpr double hierarchical_scatter(M m, double p, double n) { return merged_root(m, p, n) + packet_block(m, p / m.hosts, n); }

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "algorithms/binomial_tree.hpp"
 #include "base/port.hpp"
 #include "channel/segment.hpp"
 

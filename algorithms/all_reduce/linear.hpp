@@ -1,7 +1,7 @@
 // All-reduce through one rank: everybody sends rank 0 its input, which adds them and sends
 // everybody the sum, piece by piece.
 //
-// Cost: 2 alpha + (p - 2) alpha + 2 (p - 1) n beta at rank 0, alpha + 2 n beta elsewhere. Of all
+// Cost: 2 alpha, half an alpha more for every rank after the first two, and 2 (p - 1) n beta. Of all
 // schedules the fewest messages in two steps: for small messages of few ranks that share cores,
 // where every message takes one of them. Order of additions: by rank. Types under 32 bits are
 // rounded at every step. Needs: links.

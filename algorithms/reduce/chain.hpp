@@ -3,7 +3,7 @@
 // Cost: (p - 1) alpha + n beta, once the pieces fill the chain: every rank sends each byte once,
 // where the root of a tree receives it log2 p times. Order of additions: positions counted from the
 // root, the last two first. Types under 32 bits are rounded at every step. Needs: links; a scratch
-// buffer of `piece` bytes on ranks without an output.
+// buffer of `piece` bytes on ranks other than the root.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ SLUICE_FN void reduce_chain(const Group& group, Fabric& fabric, const Math& math
   const Chain chain = Chain::at(fabric.rank(), fabric.size(), a.root);
   const Range whole{0, a.bytes()};
   const std::uint64_t piece_bytes =
-      tree_piece_bytes(kHostLinks.slot_bytes, fabric.slot_bytes(), whole.bytes);
+      tree_piece_bytes(kHostLinks.piece_bytes, fabric.piece_bytes(), whole.bytes);
   for (std::uint64_t k = 0; k * piece_bytes < whole.bytes; ++k) {
     const Range piece = whole.slice(k, piece_bytes);
     std::byte* sum = chain.is_root ? a.output + piece.offset : fabric.piece_scratch();

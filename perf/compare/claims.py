@@ -34,11 +34,14 @@ def mean_at_least(table, collective, range_title, wanted):
 
 def never_slower(table, claim, collective, ranks, test=lambda size: True):
     cells = [(size, table.speedup(collective, ranks, size)) for size in table.sizes(collective, ranks) if test(size)]
-    cells = [(size, ratio) for size, ratio in cells if ratio]
-    if not cells:
+    compared = [(size, ratio) for size, ratio in cells if ratio]
+    if not compared:
         return Result(claim, None)
-    slower = [f"{size_text(size)} {ratio:.2f}x" for size, ratio in cells if ratio < 1]
-    return Result(claim, not slower, ("slower: " + ", ".join(slower)) if slower else f"{len(cells)} sizes")
+    slower = [f"{size_text(size)} {ratio:.2f}x" for size, ratio in compared if ratio < 1]
+    found = ("slower: " + ", ".join(slower)) if slower else f"{len(compared)} sizes"
+    if len(compared) < len(cells):
+        found += "; not compared: " + ", ".join(size_text(size) for size, ratio in cells if not ratio)
+    return Result(claim, not slower, found)
 
 
 def near_flag(table, limits):

@@ -14,7 +14,7 @@ ALIKE = 1.5
 
 @dataclasses.dataclass
 class Timing:
-    """`us`: what took so long; `flags_us`: a flag just before and behind, empty where that was not measured."""
+    """`us`: how long it took (of iperf3: GB/s); `flags_us`: a flag just before and behind, empty where not measured."""
 
     us: float
     flags_us: list = dataclasses.field(default_factory=list)

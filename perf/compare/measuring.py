@@ -23,7 +23,7 @@ from table import Table
 
 TWO_RANKS_ONLY = {"send_receive"}
 FLOAT_BYTES = 4
-TURNS = 3  # of all libraries, at most, until the cores stay where they are meanwhile
+TURNS = 3  # of all libraries in a round, at most, until the cores stay where they are meanwhile
 HOPELESS = 5  # Gloo, or MPICH on too few cores, is not measured again where it is this many times slower
 EFFORT = {"batches": 5, "batch_us": 2000, "size_us": 100000}
 QUICK_EFFORT = {"batches": 3, "batch_us": 1000, "size_us": 30000}
@@ -144,11 +144,11 @@ def run_peer(table, number, peer, collective, ranks, sizes, effort):
 
 
 def take_turns(table, number, usable, collective, ranks, sizes, effort):
-    """Every library once; again if the cores have moved meanwhile."""
-    for _ in range(TURNS):
+    """Every library once; again if the cores have moved meanwhile. Each time counts as a round."""
+    for turn in range(TURNS):
         flags_us = []
         for peer in usable:
-            flags_us += run_peer(table, number, peer, collective, ranks, sizes, effort)
+            flags_us += run_peer(table, number * TURNS + turn, peer, collective, ranks, sizes, effort)
         if cores.stayed(flags_us):
             return
 
@@ -158,7 +158,7 @@ def measure_limits(table, number, place, effort):
     place.measure_limits(table, effort)
     flags_us = before + cores.flag_us()
     for row in table.limit_rows[first:]:
-        row["round"], row["flags_us"] = number, flags_us
+        row["round"], row["flags_us"] = number * TURNS, flags_us
 
 
 def measure(place, arguments):

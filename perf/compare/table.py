@@ -93,11 +93,15 @@ class Table:
         return min(((name, us) for name, us in times.items() if us), key=lambda item: item[1], default=None)
 
     def speedup(self, collective, ranks, size, ours=OURS):
-        """How many times faster `ours` is than the best of the others, by the rounds that both have."""
+        """How many times faster `ours` is than the best of the others, by the rounds that both have. None also where the
+        fastest of them has none that can be compared: another one does not stand in for it."""
         mine = self.right_rounds(collective, ranks, size, ours)
-        ratios = [median_ratio(self.right_rounds(collective, ranks, size, peer), mine)
-                  for peer in self.header["others"]]
-        return min((ratio for ratio in ratios if ratio), default=None)
+        ratios = {peer: median_ratio(self.right_rounds(collective, ranks, size, peer), mine)
+                  for peer in self.header["others"]}
+        best = self.best_other(collective, ranks, size)
+        if best is None or ratios[best[0]] is None:
+            return None
+        return min(ratio for ratio in ratios.values() if ratio)
 
     def mean_speedup(self, collective, ranks, test, ours=OURS):
         ratios = [self.speedup(collective, ranks, size, ours) for size in self.sizes(collective, ranks) if test(size)]

@@ -83,26 +83,44 @@ TEST_F(HostsTogether, random_calls) {
             "");
 }
 
-/// Large enough for a chain of three hosts to be worth while, in several pieces and a rest.
-std::string broadcast_and_reduce_much(Communicator& c) {
-  std::vector<std::int32_t> in(700'001), out(in.size());
+// Large enough for a chain of three hosts to be worth while, in several pieces and a rest.
+constexpr std::size_t kMany = 700'001;
+
+std::string broadcast_much(Communicator& c, int root) {
   const auto value = [](std::size_t i, int rank) {
     return static_cast<std::int32_t>(i % 9973) + 10'000 * rank;
   };
-  for (const int root : {0, c.size() - 2}) {
-    for (std::size_t i = 0; i < in.size(); ++i) in[i] = value(i, c.rank());
-    Status status = c.broadcast(in.data(), out.data(), in.size(), DataType::kInt32, root);
-    if (!status.ok()) return text_of(status);
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (out[i] != value(i, root)) return fmt::format("broadcast by {}: wrong at {}", root, i);
-    status = c.reduce(in.data(), out.data(), in.size(), DataType::kInt32, ReduceOp::kSum, root);
-    if (!status.ok()) return text_of(status);
-    const std::int32_t ranks = c.size(), of_ranks = 10'000 * (ranks * (ranks - 1) / 2);
-    for (std::size_t i = 0; i < out.size() && c.rank() == root; ++i)
-      if (out[i] != ranks * value(i, 0) + of_ranks)
-        return fmt::format("reduce to {}: wrong at {}", root, i);
-  }
-  return {};
+  std::vector<std::int32_t> data(kMany);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = value(i, c.rank());
+  const Status status = c.broadcast(data.data(), data.data(), kMany, DataType::kInt32, root);
+  for (std::size_t i = 0; i < data.size() && status.ok(); ++i)
+    if (data[i] != value(i, root)) return fmt::format("broadcast by {}: wrong at {}", root, i);
+  return text_of(status);
+}
+
+/// The average, which is no rank's own number but perhaps the middle one's, in place.
+std::string average_much(Communicator& c, int root) {
+  std::vector<std::int64_t> data(kMany);
+  for (std::size_t i = 0; i < data.size(); ++i)
+    data[i] = static_cast<std::int64_t>(i) + 2 * c.rank() - (c.size() - 1);
+  const Status status =
+      c.reduce(data.data(), data.data(), kMany, DataType::kInt64, ReduceOp::kAverage, root);
+  for (std::size_t i = 0; i < data.size() && status.ok() && c.rank() == root; ++i)
+    if (data[i] != static_cast<std::int64_t>(i))
+      return fmt::format("average to {}: {} at {}", root, data[i], i);
+  return text_of(status);
+}
+
+/// Whether the last two hosts' sums were added first. 1e8 - 1e8 + 1: by a tree from host 0 it is 1.
+std::string adds_along_a_chain(Communicator& c, int per_host) {
+  const float parts[] = {1e8f, -1e8f, 1};
+  const bool first = c.rank() % per_host == 0;
+  std::vector<float> data(kMany, first ? parts[c.rank() / per_host] : 0), sum(kMany);
+  const Status status =
+      c.reduce(data.data(), sum.data(), kMany, DataType::kFloat32, ReduceOp::kSum, 0);
+  if (status.ok() && c.rank() == 0 && sum[kMany / 2] != 0)
+    return fmt::format("{}: not added along a chain", sum[kMany / 2]);
+  return text_of(status);
 }
 
 TEST_F(HostsTogether, large_messages_go_along_a_chain) {
@@ -111,8 +129,33 @@ TEST_F(HostsTogether, large_messages_go_along_a_chain) {
     Launch launch;
     launch.place = spread(network, per_host);
     launch.options.algorithm = per_host == 1 ? "chain" : "hierarchical";
-    EXPECT_EQ(spawn_processes(3 * per_host, broadcast_and_reduce_much, launch), "") << per_host;
+    const auto body = [&](Communicator& c) {
+      std::string wrong = adds_along_a_chain(c, per_host);
+      for (int root = 0; root < c.size() && wrong.empty(); ++root) {
+        wrong = broadcast_much(c, root);
+        if (wrong.empty()) wrong = average_much(c, root);
+      }
+      return wrong;
+    };
+    EXPECT_EQ(spawn_processes(3 * per_host, body, launch), "") << per_host;
   }
+}
+
+// A host with one rank only, which is the root or is not.
+TEST_F(HostsTogether, large_messages_go_along_a_chain_of_unlike_hosts) {
+  const NetworkHosts network(3);
+  Launch launch;
+  launch.place = [&](int rank) { network.enter(rank == 0 ? 0 : 1 + rank / 3); };
+  launch.options.algorithm = "hierarchical";
+  const auto body = [](Communicator& c) {
+    std::string wrong;
+    for (int root = 0; root < c.size() && wrong.empty(); ++root) {
+      wrong = broadcast_much(c, root);
+      if (wrong.empty()) wrong = average_much(c, root);
+    }
+    return wrong;
+  };
+  EXPECT_EQ(spawn_processes(5, body, launch), "");
 }
 
 // On a slow link its last bytes are still in the rank's socket when it has gone.

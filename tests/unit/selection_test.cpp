@@ -60,10 +60,41 @@ TEST(Selection, across_hosts_takes_only_what_can_run_there_whatever_the_buffers)
 TEST(Selection, large_messages_across_hosts_go_by_the_hierarchy) {
   const auto selection = Selection::make(two_hosts(), 8, Placement::kEvenHosts, "");
   ASSERT_TRUE(selection.ok());
-  for (const Collective collective :
-       {Collective::kAllReduce, Collective::kAllGather, Collective::kBroadcast})
+  for (const Collective collective : {Collective::kAllReduce, Collective::kAllGather,
+                                      Collective::kBroadcast, Collective::kReduce})
     EXPECT_EQ(selection.value().choose(collective, 16 << 20, BufferAccess::kNone).name,
               "hierarchical");
+}
+
+/// One rank on each host: what is chosen for so many bytes.
+std::string_view chosen_over(int hosts, double ranks_per_core, Collective collective,
+                             std::uint64_t bytes) {
+  CostModel model = two_hosts();
+  model.hosts = hosts;
+  model.ranks_per_core = ranks_per_core;
+  const auto selection = Selection::make(model, hosts, Placement::kEvenHosts, "");
+  EXPECT_TRUE(selection.ok());
+  return selection.value().choose(collective, bytes, BufferAccess::kNone).name;
+}
+
+TEST(Selection, large_rooted_messages_go_along_a_chain_of_three_hosts_and_more) {
+  for (const Collective collective : {Collective::kBroadcast, Collective::kReduce}) {
+    EXPECT_EQ(chosen_over(2, 1, collective, 64 << 20), "tree") << "the same messages";
+    EXPECT_EQ(chosen_over(8, 1, collective, 1024), "tree");
+    for (const int hosts : {3, 4, 8, 16})
+      EXPECT_EQ(chosen_over(hosts, 1, collective, 64 << 20), "chain") << hosts;
+  }
+  // No rank sends twice, and there are as many steps.
+  EXPECT_EQ(chosen_over(3, 1, Collective::kBroadcast, 4), "chain");
+}
+
+TEST(Selection, small_all_reduces_go_through_one_rank_where_messages_take_turns_on_cores) {
+  EXPECT_EQ(chosen_over(4, 2, Collective::kAllReduce, 64), "linear");
+  EXPECT_EQ(chosen_over(4, 1, Collective::kAllReduce, 64), "recursive_doubling");
+  EXPECT_EQ(chosen_over(2, 1, Collective::kAllReduce, 64), "recursive_doubling");
+  // Where recursive doubling takes two steps more.
+  EXPECT_EQ(chosen_over(5, 1, Collective::kAllReduce, 64), "linear");
+  EXPECT_NE(chosen_over(4, 2, Collective::kAllReduce, 16 << 20), "linear");
 }
 
 TEST(Selection, all_to_all_across_hosts_merges_small_messages_and_leaves_large_ones) {

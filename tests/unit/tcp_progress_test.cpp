@@ -72,6 +72,18 @@ TEST_F(TcpProgress, the_transports_thread_is_not_woken_by_what_a_polling_thread_
   EXPECT_LT(sleeps, kSignals / 50 + static_cast<std::uint64_t>(ms));
 }
 
+TEST_F(TcpProgress, a_poll_with_patience_has_it_although_the_thread_was_called_away) {
+  constexpr milliseconds kPatience{20};
+  for (int turn = 0; turn < 10; ++turn) {
+    exchange(1, false);  // the thread listens again, and the next poll calls it away
+    Tcp& waits = ranks[turn % 2].tcp;
+    waits.poll({});
+    const auto start = Clock::now();
+    waits.poll(kPatience);
+    EXPECT_GE(Clock::now() - start, kPatience - milliseconds(1));
+  }
+}
+
 TEST_F(TcpProgress, the_transports_thread_takes_over_when_nobody_polls_any_more) {
   for (int turn = 0; turn < 3; ++turn) {
     exchange(100, true);

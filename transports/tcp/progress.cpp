@@ -1,7 +1,10 @@
 #include "transports/tcp/progress.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -11,7 +14,6 @@
 namespace sluice::transport::tcp {
 namespace {
 
-constexpr std::uint64_t kWakeId = 0;
 // How long after a poll the thread still leaves the sockets alone: a rank that polls does so every
 // few microseconds, and what comes between two of its calls may lie this long.
 constexpr std::chrono::milliseconds kAttendance{5};
@@ -27,11 +29,6 @@ int control(const bootstrap::Fd& epoll, int operation, const bootstrap::Fd& fd, 
   return ::epoll_ctl(epoll.get(), operation, fd.get(), &event) == 0 ? 0 : errno;
 }
 
-bool names_wake_event(std::span<const epoll_event> events) {
-  return std::any_of(events.begin(), events.end(),
-                     [](const epoll_event& event) { return event.data.u64 == kWakeId; });
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Progress>> Progress::start() {
@@ -41,8 +38,6 @@ Result<std::unique_ptr<Progress>> Progress::start() {
   bootstrap::OpenResult wake = bootstrap::make_wake_event();
   if (!wake.fd.valid()) return fail_os("eventfd failed", "tcp: eventfd", wake.error);
   progress->wake_ = std::move(wake.fd);
-  if (const int error = control(progress->epoll_, EPOLL_CTL_ADD, progress->wake_, kWakeId, false))
-    return fail_os("epoll_ctl failed", "tcp: epoll_ctl", error);
   SLUICE_TRY_ASSIGN(progress->thread_,
                     bootstrap::start_thread("sluice-tcp", [p = progress.get()] { p->run(); }));
   return progress;
@@ -89,14 +84,19 @@ void Progress::run() {
   Events events;
   while (!stopping_.load()) {
     keep_away();
-    listening_.store(true);
-    const auto happened = wait_for_events(events, -1);
-    listening_.store(false);
-    if (names_wake_event(happened)) bootstrap::clear_wake_event(wake_);
+    sleep_until_called_or_needed();
     if (is_attended()) continue;
     const std::lock_guard turn(serving_);
-    serve(happened);
+    serve(wait_for_events(events, 0));
   }
+}
+
+void Progress::sleep_until_called_or_needed() {
+  pollfd either[] = {{epoll_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+  listening_.store(true);
+  ::poll(either, std::size(either), -1);
+  listening_.store(false);
+  if (either[1].revents != 0) bootstrap::clear_wake_event(wake_);
 }
 
 std::span<const epoll_event> Progress::wait_for_events(Events& events, int ms) {
@@ -136,7 +136,7 @@ void Progress::poll(std::chrono::milliseconds patience, Watched* awaited) {
 void Progress::attend(std::chrono::milliseconds patience) {
   const Clock::time_point until = Clock::now() + patience + kAttendance;
   attended_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
-  // Called away: else every arrival wakes it inside epoll_wait, where it finds that the arrival has
+  // Called away: else every arrival wakes it inside the kernel, where it finds that the arrival has
   // been taken in and sleeps on, which costs whoever has the core two switches each time.
   if (listening_.load(std::memory_order_relaxed) && listening_.exchange(false))
     bootstrap::signal_wake_event(wake_);
@@ -148,7 +148,7 @@ void Progress::serve(std::span<const epoll_event> events) {
     if (const auto one = find(event.data.u64)) serve(*one);
 }
 
-/// Null for the wake event, and for one that is over.
+/// Null for one that is over.
 std::shared_ptr<Watched> Progress::find(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = watched_.find(id);

@@ -77,6 +77,9 @@ class Progress {
   bool is_attended() const;
   /// Waits until nobody does.
   void keep_away();
+  /// Until a socket has something, or the wake event says that the thread is to look round. Who
+  /// polls waits for the sockets alone.
+  void sleep_until_called_or_needed();
   /// Says that this thread polls.
   void attend(std::chrono::milliseconds patience);
   std::span<const epoll_event> wait_for_events(Events& events, int ms);
@@ -90,14 +93,14 @@ class Progress {
   const unsigned generation_ = bootstrap::fork_generation();
   std::atomic<bool> stopping_ = false;
   std::atomic<Clock::rep> attended_until_ = 0;  // by threads that poll; 0: by none
-  std::atomic<bool> listening_ = false;         // the thread sleeps in epoll_wait, or is about to
+  std::atomic<bool> listening_ = false;         // the thread sleeps until something comes
   std::mutex away_mutex_;                       // of the thread's keeping away
   std::condition_variable handed_over_;
   std::mutex serving_;  // held by whoever calls ready()
   unsigned polls_ = 0;  // under serving_
   std::mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<Watched>> watched_;  // by the number that epoll reports
-  std::uint64_t last_id_ = 0;                                  // 0 is the wake event
+  std::uint64_t last_id_ = 0;
   std::thread thread_;
 };
 

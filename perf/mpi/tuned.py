@@ -7,7 +7,7 @@ import programs
 import tuning
 
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
-TUNED = re.compile(r"^(vec\.b(4|8|16|24|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M)"
+TUNED = re.compile(r"^(vec\.b(4|8|16|24|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M|16M)"
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 # Between ranks: a library may be fast up to some size between those, and not with all shapes of a kernel alike: blocks may
 # be far apart. Where it does not matter, these say nothing: nothing else is measured at their sizes.
@@ -79,7 +79,8 @@ def on_host(arguments, library, places):
                 measured += [(call, *place, call in calls) for call in ("send", "receive")]
             else:
                 call = "collective" if part == "broadcasts" else part
-                measured.append((call, *place, tuning.is_worth(row)))
+                wins = tuning.packing_wins(row) if part in tuning.PACKING else tuning.is_worth(row)
+                measured.append((call, *place, wins))
     all_rows = [{**row, "what": f"tune {part}"} for part, rows in parts.items() for row in rows.values()]
     return tuning.rows_of(library, measured, tuning.packs), all_rows
 

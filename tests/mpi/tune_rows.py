@@ -115,18 +115,23 @@ class Rounds(unittest.TestCase):
         self.assertEqual(len(rows), 3)
 
 
-class ShortPacking(unittest.TestCase):
-    def test_is_compared_with_passing_on(self):
-        def is_worth(library, ours, what="pack", slowest=1.0):
-            return tuning.is_worth({"what": what, "us": {"library": library, "sluice": ours},
-                                    "slowest": {"sluice": slowest}})
+class Packing(unittest.TestCase):
+    def wins(self, library, ours):
+        return tuning.packing_wins({"what": "pack", "us": {"library": library, "sluice": ours}})
 
-        self.assertTrue(is_worth(0.062, 0.063))
-        self.assertTrue(is_worth(0.062, 0.063, what="unpack", slowest=1.07))
-        self.assertFalse(is_worth(0.062, 0.063, slowest=1.09), "one round lost")
-        self.assertFalse(is_worth(0.062, 0.066))
-        self.assertFalse(is_worth(0.062, 0.061, what="self"), "what passes costs messages nothing that counts")
-        self.assertFalse(is_worth(0.2, 0.201))
+    def test_short_calls_are_compared_with_passing_them_on(self):
+        self.assertTrue(self.wins(0.062, 0.063))
+        self.assertIs(self.wins(0.062, 0.066), False)
+        self.assertIsNone(self.wins(0.2, 0.201))
+
+    def test_a_tie_takes_nothing_from_another_case(self):
+        self.assertTrue(self.wins(106, 100))
+        self.assertIsNone(self.wins(104, 100))
+        self.assertIsNone(self.wins(98, 100))
+        self.assertIs(self.wins(96, 100), False)
+        self.assertIsNotNone(tuning.packs([True, None]))
+        for wins in ([None], [True, False], [True, None, False]):
+            self.assertIsNone(tuning.packs(wins), wins)
 
 
 class Medians(unittest.TestCase):

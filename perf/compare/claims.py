@@ -3,7 +3,7 @@
 import dataclasses
 
 from limits import attach_us
-from table import OURS, in_range
+from table import OURS, in_range, median_ratio
 
 MOVES_DATA = ["all_gather", "broadcast", "all_to_all"]
 OTHERS = ["all_to_all", "all_gather", "reduce_scatter", "broadcast"]
@@ -46,9 +46,9 @@ def never_slower(table, claim, collective, ranks, test=lambda size: True):
 
 def near_flag(table, limits):
     claim = f"all_reduce, 2 ranks, up to {FLAG_MAX_BYTES} B: at most {FLAG_FACTOR}x a bare exchange of flags"
-    times = {size: table.time_us("all_reduce", 2, size, OURS) for size in table.sizes("all_reduce", 2)
-             if size <= FLAG_MAX_BYTES}
-    ratios = {size: us / limits.flag_us for size, us in times.items() if us and limits.flag_us}
+    ratios = {size: median_ratio(table.right_rounds("all_reduce", 2, size, OURS), limits.flag_rounds)
+              for size in table.sizes("all_reduce", 2) if size <= FLAG_MAX_BYTES}
+    ratios = {size: ratio for size, ratio in ratios.items() if ratio}
     if not ratios:
         return Result(claim, None)
     found = ", ".join(f"{size_text(size)} {ratio:.2f}x" for size, ratio in ratios.items())

@@ -3,12 +3,14 @@
 import math
 import statistics
 
+from cores import Timing
+
 FLAG = "flag"
 
 
 class Limits:
     """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds: the best
-    bandwidths, because they bound, and the median flag, because what is compared with it are medians."""
+    bandwidths, because they bound, and the median flag, because the sums that it is part of are compared with medians."""
 
     title = "limit of the machine"
 
@@ -19,9 +21,12 @@ class Limits:
                 continue
             key = (row["limit"], row["cores"], row["bytes"])
             self.values[key] = max(row["gbs"], self.values.get(key, 0.0))
-        flags = [row["time_us"] for row in rows if row["limit"] == FLAG]
-        # One store seen by another core.
-        self.flag_us = statistics.median(flags) if flags else 0.0
+        self.flag_rounds = {}  # Timings by the round's number: one store seen by another core
+        for row in rows:
+            if row["limit"] == FLAG:
+                number = row.get("round", len(self.flag_rounds))
+                self.flag_rounds[number] = Timing(row["time_us"], row.get("flags_us", []))
+        self.flag_us = statistics.median([timing.us for timing in self.flag_rounds.values()] or [0.0])
         self.core_counts = sorted({cores for _, cores, _ in self.values})
 
     def __bool__(self):

@@ -108,13 +108,13 @@ class Table:
         return geometric_mean([ratio for ratio in ratios if ratio])
 
     def registered_gain(self, collective, ranks):
-        """Ordinary buffers' time over registered buffers', from 64 KiB up."""
+        """Ordinary buffers' time over registered buffers', from 64 KiB up, by the rounds that both have."""
         gains = []
         for size in self.sizes(collective, ranks):
-            ordinary = self.time_us(collective, ranks, size, OURS)
-            registered = self.time_us(collective, ranks, size, OURS + "-registered")
-            if size >= REGISTERED_FROM and ordinary and registered:
-                gains.append(ordinary / registered)
+            gain = median_ratio(self.right_rounds(collective, ranks, size, OURS),
+                                self.right_rounds(collective, ranks, size, OURS + "-registered"))
+            if size >= REGISTERED_FROM and gain:
+                gains.append(gain)
         return geometric_mean(gains)
 
     def save(self, path):

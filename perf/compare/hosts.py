@@ -86,7 +86,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="compare --hosts", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     measuring.add_arguments(parser)
-    parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4], help="how many hosts, one rank on each")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[2, 3, 4], help="how many hosts, one rank on each")
     parser.add_argument("--collectives", nargs="+", default=COLLECTIVES, choices=COLLECTIVES)
     names = [links.name for links in ALL_LINKS]
     parser.add_argument("--links", nargs="+", default=names, choices=names)

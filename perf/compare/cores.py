@@ -21,6 +21,7 @@ class Timing:
 
 
 def stayed(flags_us):
+    """Whether these say that the cores were where they are all the time."""
     return not flags_us or max(flags_us) < ALIKE * min(flags_us)
 
 

@@ -10,7 +10,7 @@ FLAG = "flag"
 
 class Limits:
     """Built from rows {limit, cores, bytes, time_us, gbs} of one or more rounds: the best
-    bandwidths, because they bound, and the median flag, because the sums that it is part of are compared with medians."""
+    bandwidths, because they bound, and the median flag, because sums that it is part of are compared with medians."""
 
     title = "limit of the machine"
 

@@ -82,7 +82,8 @@ HOW_TO_READ = [
     "Times are microseconds per call of the slowest rank, back to back: the median of the rounds' "
     "medians. Bytes are nccl-tests': all_gather's whole output, reduce_scatter's and all_to_all's "
     "whole input. The fastest of the other libraries is bold. The last column is the fastest other's time over ours, "
-    "each round by itself: the median of the rounds' ratios, of those in which the machine's cores were as far apart for both.", "",
+    "each round by itself: the median of the rounds' ratios, of those in which the machine's cores were as far apart "
+    "for both.", "",
     "&#8224; measured in fewer rounds: failed in the others, or Gloo, or MPICH with more ranks than cores, found more than "
     "five times slower than another library. `-`: not measured.", "",
 ]

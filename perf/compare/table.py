@@ -60,11 +60,11 @@ class Table:
     def __init__(self, header):
         self.header, self.cells, self.limit_rows, self.complaints = header, {}, [], []
 
-    def add(self, peer, collective, ranks, row, number, flags_us=()):
+    def add(self, peer, collective, ranks, row, number, flags_us):
         """`number`: of the round, from 0. `flags_us`: see Timing."""
         key = (collective, ranks, row["bytes"], peer)
         if row["time_us"]["median"] > 0:
-            self.cells.setdefault(key, Cell()).add(row, number, list(flags_us))
+            self.cells.setdefault(key, Cell()).add(row, number, flags_us)
 
     def cell(self, collective, ranks, size, peer):
         return self.cells.get((collective, ranks, size, peer))
@@ -76,8 +76,8 @@ class Table:
 
     def time_us(self, collective, ranks, size, peer):
         """None when not measured, or when its results were wrong."""
-        return self.cell(collective, ranks, size, peer).us if self.right_rounds(
-            collective, ranks, size, peer) else None
+        cell = self.cell(collective, ranks, size, peer)
+        return cell.us if cell and not cell.wrong else None
 
     def combinations(self):
         seen = {(collective, ranks): None for collective, ranks, _, _ in self.cells}
@@ -93,8 +93,8 @@ class Table:
         return min(((name, us) for name, us in times.items() if us), key=lambda item: item[1], default=None)
 
     def speedup(self, collective, ranks, size, ours=OURS):
-        """How many times faster `ours` is than the best of the others, by the rounds that both have. None also where the
-        fastest of them has none that can be compared: another one does not stand in for it."""
+        """How many times faster `ours` is than the best of the others, by the rounds that both have. None also where
+        the fastest of them has none that can be compared: another one does not stand in for it."""
         mine = self.right_rounds(collective, ranks, size, ours)
         ratios = {peer: median_ratio(self.right_rounds(collective, ranks, size, peer), mine)
                   for peer in self.header["others"]}

@@ -114,11 +114,11 @@ constexpr double near_step(M m, double n, double footprint) { return m.step() + 
 constexpr double link_step(M m, double n, double footprint, double at_once = 1) { return m.hosts > 1 ? m.across(at_once * n) + m.pass(n, footprint) : near_step(m, n, footprint); }
 constexpr double ring_all_reduce(M m, double p, double n) { return 2 * (p - 1) * link_step(m, n / p, 2 * n); }
 // Ranks beyond a power of two cost two steps more, before and behind the others'.
-constexpr double doubling_steps(double p) { return CostModel::log2_ceil(p + 1) > CostModel::log2_ceil(p) ? CostModel::log2_ceil(p) : CostModel::log2_ceil(p) + 1; }
+constexpr double doubling_steps(double p) { const double steps = CostModel::log2_ceil(p); return CostModel::log2_ceil(p + 1) > steps ? steps : steps + 1; }
 constexpr double doubling(M m, double p, double n) { return doubling_steps(p) * link_step(m, n, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 // To rank 0 and back, where the later messages cost the kernel's work, half of their latency; but no sooner than the cores are through with everybody's.
 constexpr double linear_all_reduce(M m, double p, double n) { const double r = p / m.hosts, far = p - r; return larger((1 + (far + 1) / 2) * m.network_alpha, m.work(2 * far / p * m.network_alpha)) + 2 * far * n * m.network_byte + 2 * (r - 1) * near_step(m, n, 2 * n) + far * m.pass(n, p * n); }
-constexpr double halving(M m, double p, double n) { const double aside = doubling_steps(p) - m.log2_ceil(p) > 0 ? 2 * n : 0; return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n + aside, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
+constexpr double halving(M m, double p, double n) { const double aside = doubling_steps(p) > m.log2_ceil(p) ? 2 * n : 0; return 2 * m.log2_ceil(p) * (m.hosts > 1 ? m.across(0) : m.step()) + link_step(m, 2 * n + aside, 2 * n, p / m.hosts) + m.pass(n, 2 * n); }
 constexpr double tree_all_reduce(M m, double p, double n) { return 2 * m.log2_ceil(p) * link_step(m, n, 2 * n); }
 // On any way from the root to a leaf, only so many steps go to another host as there are bits in the number of hosts.
 constexpr double tree_rooted(M m, double p, double n) { return m.log2_ceil(m.hosts) * m.across(n) + (m.log2_ceil(p) - m.log2_ceil(m.hosts)) * near_step(m, n, 2 * n) + m.log2_ceil(m.hosts) * m.pass(n, 2 * n); }
@@ -160,9 +160,10 @@ constexpr double hierarchical_all_gather(M m, double p, double n) { const double
 constexpr double swap_within(M m, double r, double n) { return n <= kPacketBytes ? packet_block(m, r, n) : staged_pairs(m, r, n); }
 constexpr double hierarchical_all_to_all(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * (m.across(r * r * n) + 2 * m.pass(r * n, 2 * p * n)) + m.hosts * swap_within(m, r, n); }
 // Down a tree of hosts or along a chain of them.
-constexpr double rooted_across(M m, double p, double n) { return chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? chain_across(m, p, n, 1) : m.log2_ceil(m.hosts) * m.across(n); }
+constexpr bool goes_in_chain(M m, double n) { return chain_pays(static_cast<std::int32_t>(m.hosts), static_cast<std::uint64_t>(n)); }
+constexpr double rooted_across(M m, double p, double n) { return goes_in_chain(m, n) ? chain_across(m, p, n, 1) : m.log2_ceil(m.hosts) * m.across(n); }
 constexpr double hierarchical_broadcast(M m, double p, double n) { return rooted_across(m, p, n) + staged_root(m, 0, 128 * 1024 < n ? 128 * 1024 : n); }
-constexpr double hierarchical_reduce(M m, double p, double n) { return rooted_across(m, p, n) + (chain_pays(static_cast<int>(m.hosts), static_cast<std::uint64_t>(n)) ? 1 : m.log2_ceil(m.hosts)) * m.pass(n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
+constexpr double hierarchical_reduce(M m, double p, double n) { return rooted_across(m, p, n) + (goes_in_chain(m, n) ? 1 : m.log2_ceil(m.hosts)) * m.pass(n, 2 * n) + (n <= kPacketBytes ? packet_root(m, p / m.hosts, n) : two_shot(m, p / m.hosts, n)); }
 constexpr double merged_root(M m, double p, double n) { const double r = p / m.hosts; return (m.hosts - 1) * link_step(m, r * n, 2 * p * n); }
 constexpr double hierarchical_gather(M m, double p, double n) { return merged_root(m, p, n) + packet_root(m, p / m.hosts, n); }
 constexpr double hierarchical_scatter(M m, double p, double n) { return merged_root(m, p, n) + packet_block(m, p / m.hosts, n); }

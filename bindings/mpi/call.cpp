@@ -37,31 +37,37 @@ bool is_one(const char* variable) {
   return value != nullptr && std::strcmp(value, "1") == 0;
 }
 
-/// Whether the library takes pointers into a GPU's memory: what it says, or the variables that make
-/// it.
-bool library_takes_devices() {
-  static const bool takes = [] {
-    void* const query = own_function("MPIX_Query_cuda_support");
-    return (query != nullptr && reinterpret_cast<int (*)()>(query)() == 1) ||
-           is_one("MV2_USE_CUDA") || is_one("MPICH_GPU_SUPPORT_ENABLED") || is_one("I_MPI_OFFLOAD");
-  }();
-  return takes;
+/// Whether the library has the function, and it says yes.
+bool says_yes(const char* query) {
+  void* const function = own_function(query);
+  return function != nullptr && reinterpret_cast<int (*)()>(function)() == 1;
+}
+
+/// Whether the library takes pointers into the memory of a vendor's GPUs: what it says, or the
+/// variables that make it.
+bool library_takes(gpu::Vendor vendor) {
+  static const bool any = is_one("MPICH_GPU_SUPPORT_ENABLED") || is_one("I_MPI_OFFLOAD");
+  static const bool cuda = any || says_yes("MPIX_Query_cuda_support") || is_one("MV2_USE_CUDA");
+  static const bool hip = any || says_yes("MPIX_Query_rocm_support") ||
+                          says_yes("MPIX_Query_hip_support") || is_one("MV2_USE_ROCM");
+  return vendor == gpu::Vendor::kCuda ? cuda : hip;
 }
 
 /// Whether a row's way can be gone. What packed structs would lose elements in the library's own
 /// hands is ours to receive.
-bool can_go(policy::Way way, const TypeInfo& type, Call call) {
+bool can_go(policy::Way way, const TypeInfo& type, Call call, gpu::Vendor vendor) {
   if (way == policy::Way::kOff && type.always_received && call != Call::kSend) return false;
-  return (way != policy::Way::kDevice && way != policy::Way::kOff) || library_takes_devices();
+  return (way != policy::Way::kDevice && way != policy::Way::kOff) || library_takes(vendor);
 }
 
-policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes) {
+policy::Way way_on_device(const TypeInfo& type, Call call, std::uint64_t bytes,
+                          gpu::Vendor vendor) {
   if (const policy::Way* const forced = policy::forced_way(); forced != nullptr) return *forced;
   for (const policy::DeviceRange& range : type.device_ranges)
     if (range.call == call && bytes >= range.packed_bytes.first &&
-        bytes <= range.packed_bytes.last && can_go(range.way, type, call))
+        bytes <= range.packed_bytes.last && can_go(range.way, type, call, vendor))
       return range.way;
-  return library_takes_devices() ? policy::Way::kDevice : policy::Way::kOneShot;
+  return library_takes(vendor) ? policy::Way::kDevice : policy::Way::kOneShot;
 }
 
 /// The memory of a call with one element that is one block, like a plane of a grid: there are gaps
@@ -83,11 +89,12 @@ Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t 
       return {.packs = true, .own_form = own_form_of(type, user, bytes)};
     return {.reason = why_not(type, bytes)};
   }
-  const policy::Way way = way_on_device(type, call, bytes);
-  // What has no gaps is for a library that takes it to move.
-  const bool moves = type.contiguous() ? way != policy::Way::kDevice : device::has_kernels();
-  if (place.where == device::Where::kUnknown || policy::leaves_devices() || !moves)
+  if (place.where == device::Where::kUnknown || policy::leaves_devices())
     return {.reason = Reason::kDevice, .place = place};
+  const policy::Way way = way_on_device(type, call, bytes, place.driver->vendor());
+  // What has no gaps is for a library that takes it to move.
+  const bool moves = type.contiguous() ? way != policy::Way::kDevice : place.driver->has_kernels();
+  if (!moves) return {.reason = Reason::kDevice, .place = place};
   if (way == policy::Way::kOff) return {.reason = Reason::kTable, .place = place};
   return {.packs = true, .way = way, .place = place};
 }

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "bindings/mpi/device_context.hpp"
@@ -12,66 +12,40 @@
 
 namespace sluice::mpi::device {
 
-bool succeeded(cuda::Error error, const char* doing) {
-  if (error == 0) [[likely]]
-    return true;
-  std::fprintf(stderr, "sluice-mpi: %s: %s (CUDA's error %d)\n", doing, cuda::text_of(error),
-               error);
-  return false;
-}
-
 Current::Current(const Place& place)
-    : driver_(*cuda::driver()),
-      pushed_(succeeded(driver_.CtxPushCurrent(place.context), "making a GPU's context current")) {
-  driver_.ThreadExchangeStreamCaptureMode(&capture_mode_);
+    : driver_(*place.driver),
+      entered_(succeeded(driver_.enter(place.context, before_), "making a GPU's context current")) {
 }
 
 Current::~Current() {
-  driver_.ThreadExchangeStreamCaptureMode(&capture_mode_);
-  cuda::Context popped;
-  if (pushed_) driver_.CtxPopCurrent(&popped);
+  if (entered_) driver_.leave(before_);
 }
 
-namespace {
-
-/// Retained once for the process; null if the driver does not let us.
-cuda::Context primary_context(const cuda::Driver& driver, int device) {
-  static std::mutex mutex;
-  static auto* const retained = new std::map<int, cuda::Context>;
-  const std::lock_guard lock(mutex);
-  cuda::Context& context = (*retained)[device];
-  if (context == nullptr) driver.DevicePrimaryCtxRetain(&context, device);
-  return context;
+bool Current::succeeded(gpu::Error error, const char* doing) const {
+  if (error == 0) [[likely]]
+    return true;
+  std::fprintf(stderr, "sluice-mpi: %s: %s (%s's error %d)\n", doing, driver_.text_of(error),
+               driver_.vendor() == gpu::Vendor::kCuda ? "CUDA" : "HIP", error);
+  return false;
 }
-
-}  // namespace
 
 Place place_of(const void* pointer) {
-  const cuda::Driver* const driver = cuda::driver();
-  if (cuda::other_vendor()) return {Where::kUnknown, nullptr};
-  if (driver == nullptr) return {};
-  const auto address = reinterpret_cast<cuda::Pointer>(pointer);
-  unsigned type = 0;
-  if (driver->PointerGetAttribute(&type, cuda::kMemoryType, address) != 0 ||
-      type != cuda::kDeviceMemory)
-    return {};
-  Place place{Where::kDevice, nullptr};
-  if (driver->PointerGetAttribute(static_cast<void*>(&place.context), cuda::kContextOfPointer,
-                                  address) == 0 &&
-      place.context != nullptr)
-    return place;
-  // Memory that was mapped, not allocated, belongs to a device and to no context.
-  int ordinal = 0;
-  if (driver->PointerGetAttribute(&ordinal, cuda::kOrdinalOfPointer, address) == 0)
-    place.context = primary_context(*driver, ordinal);
-  return place.context != nullptr ? place : Place{Where::kUnknown, nullptr};
+  const gpu::Loaded loaded = gpu::loaded();
+  if (loaded.has_unknown) return {.where = Where::kUnknown};
+  for (const gpu::Driver* driver : loaded.drivers) {
+    const gpu::Owner owner = driver != nullptr ? driver->owner_of(pointer) : gpu::Owner{};
+    if (!owner.is_device) continue;
+    if (owner.context == nullptr) return {.where = Where::kUnknown};
+    return {Where::kDevice, driver, owner.context};
+  }
+  return {};
 }
 
 struct Memory {
   std::byte* base = nullptr;
   Kind kind = Kind::kPinned;
-  cuda::Context context = nullptr;  ///< in which it was allocated
-  unsigned size = 0;                ///< the logarithm of the bytes
+  Place place;        ///< in whose context it was allocated
+  unsigned size = 0;  ///< the logarithm of the bytes
 };
 
 namespace {
@@ -90,7 +64,7 @@ class Store {
 
   Memory* acquire(Kind kind, const Place& place, unsigned size, bool must) {
     const std::lock_guard lock(mutex_);
-    std::vector<Memory*>& kept = free_[key(kind, place.context, size)];
+    std::vector<Memory*>& kept = free_[key(kind, place, size)];
     if (!kept.empty()) {
       Memory* const memory = kept.back();
       kept.pop_back();
@@ -99,8 +73,8 @@ class Store {
     const std::int64_t bytes = std::int64_t{1} << size;
     if (allocated_ + bytes > policy::buffer_limit_bytes()) free_all();
     if (allocated_ + bytes > policy::buffer_limit_bytes() && !must) return nullptr;
-    auto* const memory = new Memory{nullptr, kind, place.context, size};
-    if (!allocate(*memory, place)) {
+    auto* const memory = new Memory{nullptr, kind, place, size};
+    if (!allocate(*memory)) {
       delete memory;
       return nullptr;
     }
@@ -110,40 +84,39 @@ class Store {
 
   void release(Memory* memory) {
     const std::lock_guard lock(mutex_);
-    free_[key(memory->kind, memory->context, memory->size)].push_back(memory);
+    free_[key(memory->kind, memory->place, memory->size)].push_back(memory);
   }
 
  private:
-  using Key = std::pair<cuda::Context, unsigned>;  // pinned memory is of no context
+  using Key = std::tuple<const gpu::Driver*, gpu::Context, unsigned>;
 
-  static Key key(Kind kind, cuda::Context context, unsigned size) {
-    return {kind == Kind::kPinned ? nullptr : context, size};
+  /// Pinned memory is of no context.
+  static Key key(Kind kind, const Place& place, unsigned size) {
+    return {place.driver, kind == Kind::kPinned ? nullptr : place.context, size};
   }
 
-  static bool allocate(Memory& memory, const Place& place) {
-    const Current current(place);
+  static bool allocate(Memory& memory) {
+    const Current current(memory.place);
     const std::size_t bytes = std::size_t{1} << memory.size;
     if (!current.ok()) return false;
-    if (memory.kind == Kind::kPinned) {
-      void* base = nullptr;
-      const cuda::Error error = current.driver().MemHostAlloc(&base, bytes, cuda::kForAllContexts);
-      memory.base = static_cast<std::byte*>(base);
-      return succeeded(error, "allocating pinned memory");
-    }
-    cuda::Pointer base = 0;
-    const cuda::Error error = current.driver().MemAlloc(&base, bytes);
-    memory.base = reinterpret_cast<std::byte*>(base);
-    return succeeded(error, "allocating device memory");
+    void* base = nullptr;
+    const bool allocated =
+        memory.kind == Kind::kPinned
+            ? current.succeeded(current.driver().allocate_pinned(base, bytes),
+                                "allocating pinned memory")
+            : current.succeeded(current.driver().allocate(base, bytes), "allocating device memory");
+    memory.base = static_cast<std::byte*>(base);
+    return allocated;
   }
 
   void free_all() {
     for (auto& [key, kept] : free_) {
       for (Memory* memory : kept) {
-        const Current current({Where::kDevice, memory->context});
+        const Current current(memory->place);
         if (memory->kind == Kind::kPinned)
-          current.driver().MemFreeHost(memory->base);
+          current.driver().free_pinned(memory->base);
         else
-          current.driver().MemFree(reinterpret_cast<cuda::Pointer>(memory->base));
+          current.driver().free(memory->base);
         allocated_ -= std::int64_t{1} << memory->size;
         delete memory;
       }

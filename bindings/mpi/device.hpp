@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "bindings/mpi/cuda_driver.hpp"
+#include "bindings/mpi/gpu_driver.hpp"
 #include "datatype/layout.hpp"
 
 namespace sluice::mpi::device {
 
 /// Whether any pointer may be a GPU's: false where no GPU's runtime is in the process.
-inline bool possible() { return cuda::may_be_loaded(); }
+inline bool possible() { return gpu::may_be_loaded(); }
 
 enum class Where : std::uint8_t {
   kHost,
@@ -21,7 +21,9 @@ enum class Where : std::uint8_t {
 
 struct Place {
   Where where = Where::kHost;
-  cuda::Context context = nullptr;  ///< kDevice: whose memory it is
+  // kDevice: whose memory it is.
+  const gpu::Driver* driver = nullptr;
+  gpu::Context context = nullptr;
 };
 Place place_of(const void* pointer);
 
@@ -46,8 +48,5 @@ bool unpack(const Place& place, const datatype::LayoutPtr& layout, const std::by
             std::int64_t bytes, std::int64_t count, void* user);
 /// Between any two kinds of memory, with the context of `place`.
 bool copy(const Place& place, void* to, const void* from, std::int64_t bytes);
-
-/// Whether the build has kernels.
-bool has_kernels();
 
 }  // namespace sluice::mpi::device

@@ -1,13 +1,10 @@
-// What every call of the driver is wrapped in: the context, and words for its errors.
+// What every call of a GPU's runtime is wrapped in: the context, and words for its errors.
 #pragma once
 
-#include "bindings/mpi/cuda_driver.hpp"
 #include "bindings/mpi/device.hpp"
+#include "bindings/mpi/gpu_driver.hpp"
 
 namespace sluice::mpi::device {
-
-/// False for an error, after a line on stderr: "sluice-mpi: <doing>: <the driver's words>".
-bool succeeded(cuda::Error error, const char* doing);
 
 /// The context of a place is the calling thread's, and captures of streams are left alone, for the
 /// life of this object.
@@ -18,14 +15,16 @@ class Current {
   Current(const Current&) = delete;
   Current& operator=(const Current&) = delete;
 
-  /// False if the driver does not let us; said on stderr.
-  bool ok() const { return pushed_; }
-  const cuda::Driver& driver() const { return driver_; }
+  /// False if the runtime does not let us; said on stderr.
+  bool ok() const { return entered_; }
+  const gpu::Driver& driver() const { return driver_; }
+  /// False for an error, after a line on stderr: "sluice-mpi: <doing>: <the runtime's words>".
+  bool succeeded(gpu::Error error, const char* doing) const;
 
  private:
-  const cuda::Driver& driver_;
-  bool pushed_;
-  int capture_mode_ = cuda::kRelaxedCapture;
+  const gpu::Driver& driver_;
+  gpu::Before before_;
+  bool entered_;
 };
 
 }  // namespace sluice::mpi::device

@@ -10,10 +10,6 @@
 #include "datatype/gpu/kernels.hpp"
 #include "datatype/gpu/parts.hpp"
 
-/// kernel_image.S
-extern "C" const unsigned char sluice_mpi_kernels[];
-extern "C" const unsigned char sluice_mpi_kernels_end[];
-
 namespace sluice::mpi::device {
 namespace {
 
@@ -23,11 +19,9 @@ using datatype::gpu::Part;
 using datatype::gpu::Parts;
 using datatype::gpu::Plan;
 
-cuda::Pointer pointer(const void* memory) { return reinterpret_cast<cuda::Pointer>(memory); }
-
 /// The tables of a shape in a device's memory.
 struct TablesThere {
-  cuda::Pointer memory = 0;  ///< 0: the shape needs none
+  std::byte* memory = nullptr;  ///< null: the shape needs none
   std::uint64_t offsets_bytes = 0;
 
   const std::int64_t* offsets() const { return reinterpret_cast<const std::int64_t*>(memory); }
@@ -52,23 +46,23 @@ struct Launch {
 /// What is kept for a context. Thread-safe; what several threads move at a time shares a stream.
 class Executor {
  public:
-  /// Null if the driver does not let us; said on stderr.
+  /// Null if the runtime does not let us; said on stderr.
   static Executor* of(const Place& place);
 
   bool move(const Current& current, bool packs, const LayoutPtr& layout, std::int64_t count,
             std::byte* user, std::byte* packed, std::int64_t bytes);
   bool copy(const Current& current, void* to, const void* from, std::int64_t bytes) const {
     if (bytes <= 0) return true;
-    return succeeded(current.driver().MemcpyAsync(pointer(to), pointer(from),
-                                                  static_cast<std::size_t>(bytes), stream_),
-                     "copying a message") &&
+    return current.succeeded(
+               current.driver().copy(to, from, static_cast<std::size_t>(bytes), stream_),
+               "copying a message") &&
            wait(current);
   }
 
  private:
   bool set_up(const Current& current);
   bool wait(const Current& current) const {
-    return succeeded(current.driver().StreamSynchronize(stream_), "waiting for a GPU");
+    return current.succeeded(current.driver().wait(stream_), "waiting for a GPU");
   }
   bool launch(const Current& current, bool packs, Plan& plan, std::byte* user,
               std::byte* packed) const;
@@ -77,8 +71,8 @@ class Executor {
   bool put_tables(const Current& current, const datatype::Shape& shape, TablesThere& there) const;
   void forget_ended(const Current& current);
 
-  cuda::Stream stream_ = nullptr;
-  cuda::Function pack_ = nullptr, unpack_ = nullptr;
+  gpu::Stream stream_ = nullptr;
+  gpu::Kernels kernels_;
   unsigned most_blocks_ = 1;
   std::mutex mutex_;
   std::map<const Layout*, LayoutThere> layouts_;  // with the lock
@@ -86,7 +80,7 @@ class Executor {
 
 Executor* Executor::of(const Place& place) {
   static std::mutex mutex;
-  static auto* const all = new std::map<cuda::Context, std::unique_ptr<Executor>>;
+  static auto* const all = new std::map<gpu::Context, std::unique_ptr<Executor>>;
   const std::lock_guard lock(mutex);
   std::unique_ptr<Executor>& executor = (*all)[place.context];
   if (executor != nullptr) return executor.get();
@@ -99,21 +93,13 @@ Executor* Executor::of(const Place& place) {
 
 bool Executor::set_up(const Current& current) {
   constexpr unsigned kBlocksOfMultiprocessor = 8;  // of 256 threads: all that it holds
-  const cuda::Driver& driver = current.driver();
-  cuda::Module module = nullptr;
-  int device = 0, multiprocessors = 1;
-  if (!succeeded(driver.CtxGetDevice(&device), "asking for a context's GPU") ||
-      !succeeded(driver.DeviceGetAttribute(&multiprocessors, cuda::kMultiprocessors, device),
-                 "asking after a GPU") ||
-      !succeeded(driver.StreamCreate(&stream_, cuda::kNotWithDefaultStream), "making a stream"))
+  const gpu::Driver& driver = current.driver();
+  int multiprocessors = 1;
+  if (!current.succeeded(driver.multiprocessors(multiprocessors), "asking after a GPU") ||
+      !current.succeeded(driver.make_stream(stream_), "making a stream"))
     return false;
   most_blocks_ = static_cast<unsigned>(multiprocessors) * kBlocksOfMultiprocessor;
-  return !has_kernels() ||
-         (succeeded(driver.ModuleLoadData(&module, sluice_mpi_kernels), "loading kernels") &&
-          succeeded(driver.ModuleGetFunction(&pack_, module, datatype::gpu::kPackName),
-                    "looking for a kernel") &&
-          succeeded(driver.ModuleGetFunction(&unpack_, module, datatype::gpu::kUnpackName),
-                    "looking for a kernel"));
+  return !driver.has_kernels() || current.succeeded(driver.load(kernels_), "loading kernels");
 }
 
 bool Executor::move(const Current& current, bool packs, const LayoutPtr& layout, std::int64_t count,
@@ -142,10 +128,11 @@ bool Executor::launch(const Current& current, bool packs, Plan& plan, std::byte*
   std::byte* from = packs ? user : packed;
   std::byte* to = packs ? packed : user;
   std::array<void*, 3> arguments{&plan, static_cast<void*>(&from), static_cast<void*>(&to)};
-  return succeeded(current.driver().LaunchKernel(
-                       packs ? pack_ : unpack_, datatype::gpu::blocks_for(plan, most_blocks_), 1, 1,
-                       datatype::gpu::kThreads, 1, 1, 0, stream_, arguments.data(), nullptr),
-                   packs ? "packing a message" : "unpacking a message");
+  return current.succeeded(
+      current.driver().launch(packs ? kernels_.pack : kernels_.unpack,
+                              datatype::gpu::blocks_for(plan, most_blocks_),
+                              datatype::gpu::kThreads, stream_, arguments.data()),
+      packs ? "packing a message" : "unpacking a message");
 }
 
 bool Executor::prepare(const Current& current, const LayoutPtr& layout, std::int64_t count,
@@ -173,14 +160,16 @@ bool Executor::put_tables(const Current& current, const datatype::Shape& shape,
   there.offsets_bytes = tables.offsets.size() * sizeof(std::int64_t);
   const std::size_t before_bytes = tables.packed_before.size() * sizeof(std::uint64_t);
   if (there.offsets_bytes == 0) return true;
-  if (!succeeded(current.driver().MemAlloc(&there.memory, there.offsets_bytes + before_bytes),
-                 "allocating a datatype's tables"))
+  void* memory = nullptr;
+  if (!current.succeeded(current.driver().allocate(memory, there.offsets_bytes + before_bytes),
+                         "allocating a datatype's tables"))
     return false;
-  return copy(current, reinterpret_cast<void*>(there.memory), tables.offsets.data(),
+  there.memory = static_cast<std::byte*>(memory);
+  return copy(current, there.memory, tables.offsets.data(),
               static_cast<std::int64_t>(there.offsets_bytes)) &&
          (before_bytes == 0 ||
-          copy(current, reinterpret_cast<void*>(there.memory + there.offsets_bytes),
-               tables.packed_before.data(), static_cast<std::int64_t>(before_bytes)));
+          copy(current, there.memory + there.offsets_bytes, tables.packed_before.data(),
+               static_cast<std::int64_t>(before_bytes)));
 }
 
 /// Of datatypes that have ended. With the lock.
@@ -191,7 +180,7 @@ void Executor::forget_ended(const Current& current) {
       continue;
     }
     for (const auto& [shape, tables] : each->second.tables)
-      if (tables.memory != 0) current.driver().MemFree(tables.memory);
+      if (tables.memory != nullptr) current.driver().free(tables.memory);
     each = layouts_.erase(each);
   }
 }
@@ -205,8 +194,6 @@ bool move(bool packs, const Place& place, const LayoutPtr& layout, std::int64_t 
 }
 
 }  // namespace
-
-bool has_kernels() { return &sluice_mpi_kernels[0] != &sluice_mpi_kernels_end[0]; }
 
 bool pack(const Place& place, const LayoutPtr& layout, const void* user, std::int64_t count,
           std::byte* packed) {

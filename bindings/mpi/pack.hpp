@@ -77,8 +77,16 @@ struct Packing {
     return info.layout == nullptr || bytes == 0 ? device::Place{} : place_of(info, user);
   }
 
-  /// Whether a call with memory of a GPU is ours: between the memory of one context, or of one and
-  /// the host.
+  /// Between the memory of GPUs of one vendor, or of one and the host.
+  static bool can_move(const TypeInfo& info, const device::Place& from, const device::Place& to) {
+    if (from.where == device::Where::kUnknown || to.where == device::Where::kUnknown ||
+        policy::leaves_devices())
+      return false;
+    if (from.driver != nullptr && to.driver != nullptr && from.driver != to.driver) return false;
+    return info.contiguous() || (from.driver != nullptr ? from : to).driver->has_kernels();
+  }
+
+  /// Whether a call with memory of a GPU is ours.
   static bool takes(Function function, const TypeInfo& info, std::uint64_t bytes,
                     const device::Place& from, const device::Place& to, bool fit) {
     Reason reason = Reason::kDevice;
@@ -86,8 +94,7 @@ struct Packing {
       reason = why_not(info, bytes);
     else if (!fit)
       reason = Reason::kArguments;
-    else if (from.where != device::Where::kUnknown && to.where != device::Where::kUnknown &&
-             !policy::leaves_devices() && (info.contiguous() || device::has_kernels()))
+    else if (can_move(info, from, to))
       return true;
     note_passed(function, reason);
     return false;

@@ -1,5 +1,5 @@
 // How fast datatypes in a GPU's memory are packed by MPI_Pack with the interposer in front: beside
-// a copy for each block, which is what MPI libraries do, cuMemcpy2D, and a plain copy. Prints a
+// a copy for each block, which is what MPI libraries do, a 2D copy, and a plain copy. Prints a
 // line of JSON for each case. One process, no launcher: LD_PRELOAD=libsluice-mpi.so
 // sluice-mpi-gpu-perf. Exit status 77 without a GPU.
 #include <mpi.h>
@@ -88,7 +88,7 @@ void blocks(const Gpu& gpu, std::int64_t block, std::int64_t stride) {
                   MPI_BYTE, &type);
   MPI_Type_commit(&type);
   const std::int64_t copies = std::min(count, kMostCopies);
-  Gpu::Copy2D plane;
+  Gpu::Plane plane;
   plane.from = user;
   plane.from_pitch = static_cast<std::size_t>(stride);
   plane.to = packed;
@@ -101,7 +101,7 @@ void blocks(const Gpu& gpu, std::int64_t block, std::int64_t stride) {
           touched(count, block),
           {{"sluice", pack(type, 1, user, packed, packed_bytes)},
            {"copy of as many sectors", [&] { gpu.copy(other, one, half), gpu.wait(); }},
-           {"cuMemcpy2D", [&] { gpu.copy(plane), gpu.wait(); }},
+           {"2D copy", [&] { gpu.copy(plane), gpu.wait(); }},
            {"a copy for each block",
             [&] {
               for (std::int64_t k = 0; k < copies; ++k)

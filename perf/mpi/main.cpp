@@ -23,9 +23,12 @@ bool is_for_two(const std::string& what) {
 }
 
 /// What it says itself; one that cannot say does not.
-bool library_takes_gpus() {
-  void* const query = ::dlsym(RTLD_DEFAULT, "MPIX_Query_cuda_support");
-  return query != nullptr && reinterpret_cast<int (*)()>(query)() == 1;
+bool library_takes(const Gpu& gpu) {
+  for (const char* const query : gpu.queries())
+    if (void* const function = ::dlsym(RTLD_DEFAULT, query);
+        function != nullptr && reinterpret_cast<int (*)()>(function)() == 1)
+      return true;
+  return false;
 }
 
 void print_header(const Setting& setting) {
@@ -112,7 +115,7 @@ int main(int argc, char** argv) {
   int can = 1;
   if (options.gpu) {
     setting.gpu = Gpu::find();
-    setting.own_can = library_takes_gpus();
+    setting.own_can = setting.gpu != nullptr && library_takes(*setting.gpu);
     can = setting.gpu != nullptr;
     MPI_Allreduce(MPI_IN_PLACE, &can, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
   }

@@ -1,5 +1,6 @@
-// Memory of a GPU for the programs of tests/mpi, where SLUICE_TEST_GPU=1 asks for it: through
-// CUDA's driver, or the double of it that run.py puts in its place.
+// Memory of a GPU for the programs of tests/mpi, where SLUICE_TEST_GPU asks for it, the file name
+// of CUDA's driver or of HIP's runtime: through that, or the double of it that run.py puts in its
+// place.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-"""sluice-mpi tune with one library on the double of CUDA's driver, and what a program makes of the table. See --help.
+"""sluice-mpi tune with one library on the double of a GPU's runtime, and what a program makes of the table. See --help.
 
 Exit status 77, which ctest calls skipped, where the library is not installed.
 """
@@ -21,15 +21,15 @@ WAYS = ["one-shot", "staged"]
 PASSED = "passed on"
 REPORTED = re.compile(r"rank \d+: (MPI_\w+): (?:1 calls, .* accelerated \(gpu, ([\w-]+)\)|1 passed on: 1 (\w+))$",
                       re.MULTILINE)
-# What makes the interposer believe that any library takes a GPU's pointers.
-BELIEVED = {"MV2_USE_CUDA": "1"}
+# What makes the interposer believe that any library takes a GPU's pointers, by the double's name.
+BELIEVED = {"libcuda.so.1": {"MV2_USE_CUDA": "1"}, "libamdhip64.so.5": {"MV2_USE_ROCM": "1"}}
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--library", required=True, choices=sorted(run.ENVIRONMENTS))
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--driver", type=pathlib.Path, help="a libcuda.so.1; else there is to be no GPU")
+    parser.add_argument("--driver", type=pathlib.Path, help="the double of a runtime; else there is to be no GPU")
     parser.add_argument("--program", help="mpi_gpu_ways")
     return parser.parse_args()
 
@@ -75,7 +75,8 @@ def check_measurements(measured):
 def ways_seen(arguments, table, ranks, **variables):
     """{function: the way in its report, or PASSED and why} of a program under a table. Its data must be right."""
     settings = {"LD_PRELOAD": arguments.build / "lib/libsluice-mpi.so", "LD_LIBRARY_PATH": arguments.driver.parent,
-                "SLUICE_MPI_TABLE": table, "SLUICE_MPI_REPORT": "1", "SLUICE_TEST_GPU": "1", **variables}
+                "SLUICE_MPI_TABLE": table, "SLUICE_MPI_REPORT": "1", "SLUICE_TEST_GPU": arguments.driver.name,
+                **variables}
     variables = [f"{name}={value}" for name, value in settings.items()]
     line = [run.launcher(arguments.library), "-np", str(ranks), "env", *variables, arguments.program]
     environment = {**os.environ, **run.ENVIRONMENTS[arguments.library]}
@@ -105,7 +106,7 @@ def check_reports(arguments, folder, table):
         unfit = seen(lambda row: way)
         must(unfit == dict.fromkeys(CALLS.values(), "one-shot"), f"{unfit} where the table says {way}")
     for way, expected in (("off", f"{PASSED}: table"), ("device", "device"), ("staged", "staged")):
-        believed = seen(lambda row: way, ranks=1, **BELIEVED)
+        believed = seen(lambda row: way, ranks=1, **BELIEVED[arguments.driver.name])
         must(believed == {"MPI_Bcast": expected}, f"{believed} of a library that takes GPUs where the table says {way}")
 
 
@@ -121,8 +122,9 @@ def check_with_driver(arguments, folder):
 
 
 def check_without(arguments, folder):
-    """What is no library in the driver's place: no GPU, also where a driver is installed."""
-    (folder / "libcuda.so.1").write_text("nothing", encoding="utf-8")
+    """What is no library in a runtime's place: no GPU, also where a runtime is installed."""
+    for name in ("libcuda.so.1", *(f"libamdhip64.so.{release}" for release in (5, 6, 7))):
+        (folder / name).write_text("nothing", encoding="utf-8")
     status, text, table, measured = tune(arguments, folder, folder, "--memory", "device", "--cases", CASES[1])
     must(status == run.SKIPPED and "no GPU here" in text, f"exit status {status}: {text}")
     must(table is None and not measured, measured)

@@ -40,7 +40,7 @@ def parse_arguments():
     parser.add_argument("--rows", help="by a table that has rows for these calls only, of any type: names between commas")
     parser.add_argument("--passes", default="", help="functions that must not have been accelerated where it is on all ranks")
     parser.add_argument("--reports", default="", help="what the report must contain there: a regular expression")
-    parser.add_argument("--driver", help="a libcuda.so.1: buffers are in its memory")
+    parser.add_argument("--driver", help="a libcuda.so.1 or libamdhip64.so: buffers are in its memory")
     parser.add_argument("--way", default="auto", help="with --driver: SLUICE_MPI_GPU")
     parser.add_argument("--fails", default="", help="with --driver: the call that fails there")
     parser.add_argument("--if-native", action="store_true", help="skip where the library itself cannot run the program")
@@ -106,7 +106,8 @@ def command_line(arguments, on, folder):
         settings |= {"SLUICE_MPI_TABLE": str(pathlib.Path(folder) / "table.json")}
     settings |= {"SLUICE_MPI_REPORT": "1", "LD_PRELOAD": preload(arguments)}
     if arguments.driver:
-        settings |= {"LD_LIBRARY_PATH": str(pathlib.Path(arguments.driver).parent), "SLUICE_TEST_GPU": "1",
+        driver = pathlib.Path(arguments.driver)
+        settings |= {"LD_LIBRARY_PATH": str(driver.parent), "SLUICE_TEST_GPU": driver.name,
                      "SLUICE_MPI_GPU": arguments.way, "SLUICE_TEST_GPU_FAILS": arguments.fails}
     variables = [f"{name}={value}" for name, value in settings.items()]
     start = [launcher(arguments.library)]

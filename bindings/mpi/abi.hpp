@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace sluice::mpi {
 
@@ -150,6 +151,13 @@ struct Standard {
 /// The same number for equal handles, not zero for those that are in use.
 inline std::uintptr_t key_of(void* handle) { return reinterpret_cast<std::uintptr_t>(handle); }
 inline std::uintptr_t key_of(int handle) { return static_cast<std::uint32_t>(handle); }
+template <class Handle>
+Handle handle_of(std::uintptr_t key) {
+  if constexpr (std::is_pointer_v<Handle>)
+    return reinterpret_cast<Handle>(key);
+  else
+    return static_cast<Handle>(key);
+}
 
 template <class A>
 bool in_place(const void* buffer) {

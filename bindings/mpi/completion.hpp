@@ -322,15 +322,8 @@ struct Completion {
     return true;
   }
 
-  static Handle handle_of(const Pending* pending) {
-    if constexpr (std::is_pointer_v<Handle>)
-      return reinterpret_cast<Handle>(pending->key);
-    else
-      return static_cast<Handle>(pending->key);
-  }
-
   static bool is_complete(Pending* pending) {
-    Handle request = handle_of(pending);
+    Handle request = handle_of<Handle>(pending->key);
     StatusRoom room;
     int flag = 0;
     const int result = invoke(own_calls().test, &request, &flag, static_cast<void*>(&room));

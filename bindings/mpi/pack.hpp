@@ -12,27 +12,72 @@ struct Packing {
 
   static int pack(const void* in, N count, Handle type, void* out, N out_size, N* position,
                   Handle comm) {
-    if (passes_at_once(type, Call::kPack, count)) [[likely]]
+    const CachedType* const entry = Types<A>::find_entry(type);
+    if (entry == nullptr) [[unlikely]]
+      return pack_here(in, count, type, out, out_size, position, comm);
+    if (passes_at_once(*entry->type, Call::kPack, count)) [[likely]]
       return next<kName>(form<N>(Function::kPack), in, count, type, out, out_size, position, comm);
-    return pack_here(in, count, type, out, out_size, position, comm);
+    return pack_at_once(in, count, entry, out, out_size, position, comm);
   }
 
   static int unpack(const void* in, N in_size, N* position, void* out, N count, Handle type,
                     Handle comm) {
-    if (passes_at_once(type, Call::kUnpack, count)) [[likely]]
+    const CachedType* const entry = Types<A>::find_entry(type);
+    if (entry == nullptr) [[unlikely]]
+      return unpack_here(in, in_size, position, out, count, type, comm);
+    if (passes_at_once(*entry->type, Call::kUnpack, count)) [[likely]]
       return next<kName>(form<N>(Function::kUnpack), in, in_size, position, out, count, type, comm);
-    return unpack_here(in, in_size, position, out, count, type, comm);
+    return unpack_at_once(in, in_size, position, out, count, entry, comm);
   }
 
  private:
   /// As Point's: what is left of the handler then is a jump. Written out in both: by a function for
   /// both a passed send costs 3.3 ns more than the library's own, so 1.7.
-  static bool passes_at_once(Handle type, Call call, N count) {
+  static bool passes_at_once(const TypeInfo& info, Call call, N count) {
     if (report::on) [[unlikely]]
       return false;
-    const TypeInfo* const info = Types<A>::find_cached(type);
-    return info != nullptr && info->window(call).hull().misses(bytes_of(count, *info)) &&
-           !device::possible();
+    return info.window(call).hull().misses(bytes_of(count, info)) && !device::possible();
+  }
+
+  // What is packed and not counted: 2.5 ns less than by pack_here(), of 13 for 64 bytes. With the
+  // entry in the type's place all arguments stay where they are, so these are jumped to, and jump
+  // to pack_here(); the kernel is all that is called.
+
+  static bool moves_at_once(const TypeInfo& info, Call call, std::uint64_t bytes) {
+    return !info.window(call).core().misses(bytes) && !device::possible() && !report::on;
+  }
+
+  /// Hides where a pointer comes from: else the compiler passes what it points to in its place, and
+  /// the jump becomes a call.
+  static const CachedType& opaque(const CachedType* entry) {
+    asm("" : "+r"(entry));
+    return *entry;
+  }
+
+  [[gnu::noinline]] static int pack_at_once(const void* in, N count, const CachedType* given,
+                                            void* out, N out_size, N* position, Handle comm) {
+    const CachedType& entry = opaque(given);
+    const TypeInfo& info = *entry.type;
+    const std::uint64_t bytes = bytes_of(count, info);
+    if (!moves_at_once(info, Call::kPack, bytes) || !fits(bytes, out_size, position, comm))
+        [[unlikely]]
+      return pack_here(in, count, handle_of<Handle>(entry.key), out, out_size, position, comm);
+    info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
+    *position += static_cast<N>(bytes);
+    return kSuccess;
+  }
+
+  [[gnu::noinline]] static int unpack_at_once(const void* in, N in_size, N* position, void* out,
+                                              N count, const CachedType* given, Handle comm) {
+    const CachedType& entry = opaque(given);
+    const TypeInfo& info = *entry.type;
+    const std::uint64_t bytes = bytes_of(count, info);
+    if (!moves_at_once(info, Call::kUnpack, bytes) || !fits(bytes, in_size, position, comm))
+        [[unlikely]]
+      return unpack_here(in, in_size, position, out, count, handle_of<Handle>(entry.key), comm);
+    info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
+    *position += static_cast<N>(bytes);
+    return kSuccess;
   }
 
   [[gnu::noinline]] static int pack_here(const void* in, N count, Handle type, void* out,
@@ -45,8 +90,7 @@ struct Packing {
       if (from.where != device::Where::kHost || to.where != device::Where::kHost)
         return pack_there(info, from, to, in, count, type, out, out_size, position, comm);
     }
-    if (info.window(Call::kPack).contains(bytes) && fits(bytes, out_size, position, comm))
-        [[likely]] {
+    if (info.window(Call::kPack).contains(bytes) && fits(bytes, out_size, position, comm)) {
       info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
       return done(kFunction, info, bytes, position, policy::Way::kHost);
     }
@@ -64,8 +108,7 @@ struct Packing {
       if (from.where != device::Where::kHost || to.where != device::Where::kHost)
         return unpack_there(info, from, to, in, in_size, position, out, count, type, comm);
     }
-    if (info.window(Call::kUnpack).contains(bytes) && fits(bytes, in_size, position, comm))
-        [[likely]] {
+    if (info.window(Call::kUnpack).contains(bytes) && fits(bytes, in_size, position, comm)) {
       info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
       return done(kFunction, info, bytes, position, policy::Way::kHost);
     }

@@ -183,6 +183,7 @@ void Window::add(Range range) {
   range.last = std::min(range.last, kMostBytes);
   if (range.first > range.last) return;
   hull_ = hull_.with(range);
+  if (core_.empty() || range.last - range.first > core_.last - core_.first) core_ = range;
   ranges_.push_back(range);
 }
 

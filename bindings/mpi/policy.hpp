@@ -29,15 +29,16 @@ struct Range {
   Range with(Range other) const;
 };
 
-/// Where one kind of call is accelerated for one type. Most are one range or none: `hull` decides
-/// then.
+/// Where one kind of call is accelerated for one type. Most are one range or none.
 class Window {
  public:
   bool contains(std::uint64_t bytes) const {
-    return !hull_.misses(bytes) && (ranges_.size() < 2 || in_one(bytes));
+    return !core_.misses(bytes) || (!hull_.misses(bytes) && in_one(bytes));
   }
   /// What it misses the window does not contain; it may have gaps.
   const Range& hull() const { return hull_; }
+  /// What it does not miss the window contains; it may contain more.
+  const Range& core() const { return core_; }
   void add(Range range);
   bool empty() const { return hull_.empty(); }
 
@@ -45,6 +46,7 @@ class Window {
   bool in_one(std::uint64_t bytes) const;
 
   Range hull_;
+  Range core_;  ///< the first of the widest ranges
   std::vector<Range> ranges_;
 };
 

@@ -55,11 +55,16 @@ class Types {
   }
   /// The same, or null where more than a look at the thread's cache is needed.
   static const TypeInfo* find_cached(Handle handle) {
+    const CachedType* const entry = find_entry(handle);
+    return entry != nullptr ? entry->type : nullptr;
+  }
+  /// The entry of the thread's cache, right until the thread looks for another type; or null.
+  static const CachedType* find_entry(Handle handle) {
     const std::uintptr_t key = key_of(handle);
     const CachedType& cached = cached_types[cache_place(key)];
     if (cached.key == key && (cached.epoch == type_epoch.load(std::memory_order_relaxed) ||
                               cached.epoch == kForever)) [[likely]]
-      return cached.type;
+      return &cached;
     return nullptr;
   }
 

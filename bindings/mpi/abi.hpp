@@ -53,7 +53,7 @@ struct OpenMpi {
   static constexpr std::uintptr_t kStatusIgnore = 0;
   static constexpr std::size_t kStatusBytes = 24;
   static constexpr std::size_t kStatusError = 8;
-  static constexpr int kProcNull = -2;
+  static constexpr int kProcNull = -2, kRoot = -4;
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 18;
   static constexpr int kErrPending = 19;
@@ -90,7 +90,7 @@ struct Mpich {
   static constexpr std::uintptr_t kStatusIgnore = 1;
   static constexpr std::size_t kStatusBytes = 20;
   static constexpr std::size_t kStatusError = 16;
-  static constexpr int kProcNull = -1;
+  static constexpr int kProcNull = -1, kRoot = -3;
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 17;
   static constexpr int kErrPending = 18;
@@ -125,7 +125,7 @@ struct Standard {
   static constexpr std::uintptr_t kStatusIgnore = 0;
   static constexpr std::size_t kStatusBytes = 32;
   static constexpr std::size_t kStatusError = 8;
-  static constexpr int kProcNull = -3;
+  static constexpr int kProcNull = -3, kRoot = -4;
   static constexpr int kUndefined = -32766;
   static constexpr int kErrInStatus = 19;
   static constexpr int kErrPending = 18;

@@ -52,6 +52,7 @@ struct OwnCalls {
   void* initialized = own_function("PMPI_Initialized");
   void* comm_rank = own_function("PMPI_Comm_rank");
   void* comm_size = own_function("PMPI_Comm_size");
+  void* comm_remote_size = own_function("PMPI_Comm_remote_size");
   void* comm_call_errhandler = own_function("PMPI_Comm_call_errhandler");
   void* comm_test_inter = own_function("PMPI_Comm_test_inter");
   void* topo_test = own_function("PMPI_Topo_test");
@@ -115,11 +116,12 @@ int rank_in(Handle comm) {
   invoke(own_calls().comm_rank, comm, &rank);
   return rank;
 }
-/// Unless the library says that it is of one group.
+/// How many groups a communicator is of, one or two; 0 if the library does not say.
 template <class Handle>
-bool is_inter(Handle comm) {
+int groups_of(Handle comm) {
   int inter = 0;
-  return invoke(own_calls().comm_test_inter, comm, &inter) != kSuccess || inter != 0;
+  if (invoke(own_calls().comm_test_inter, comm, &inter) != kSuccess) return 0;
+  return inter != 0 ? 2 : 1;
 }
 
 /// The bytes that a completed receive brought.

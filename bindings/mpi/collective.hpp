@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bindings/mpi/neighbors.hpp"
+#include "bindings/mpi/part.hpp"
 #include "bindings/mpi/side.hpp"
 #include "bindings/mpi/typed_blocks.hpp"
 
@@ -18,29 +19,31 @@ struct Collective {
 
   static int broadcast(void* buffer, N count, Handle type, int root, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kBcast);
-    if (passes(type) || !joins(kFunction, comm))
-      return passed<kFunction>(type, buffer, count, type, root, comm);
+    Part part;
+    if (passes(type) || !joins(kFunction, Rooted::kBroadcast, root, comm, part))
+      return passed<kFunction>(type, type, buffer, count, type, root, comm);
     OneSide side(buffer, count, type, 1);
     if (!side.prepare(kFunction)) {
       note_passed(kFunction, side.reason());
       return next<kName>(kFunction, buffer, count, type, root, comm);
     }
-    const bool is_root = rank_in(comm) == root;
-    if (is_root && !side.pack()) return device_failed<A>();
+    if (part.sends && !side.pack()) return device_failed<A>();
     const int result = on<kFunction>(side.buffer(), count, side.type(), root, comm);
-    return done(result, result != kSuccess || is_root || side.unpack());
+    return done(result, result != kSuccess || !part.receives || side.unpack());
   }
 
   static int gather(const void* out, N out_count, Handle out_type, void* in, N in_count,
                     Handle in_type, int root, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kGather);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_count, in_type, root,
-                               comm);
+    Part part;
+    if ((passes(out_type) && passes(in_type)) ||
+        !joins(kFunction, Rooted::kGather, root, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_count, in_type,
+                               root, comm);
     OneSide from(out, out_count, out_type, 1);
-    OneSide to(in, in_count, in_type, size_of(comm));
+    OneSide to(in, in_count, in_type, part.blocks);
     return gather_sides<kFunction>(
-        from, out, out_count, to, root, comm, [&](const void* sent, N count, Handle type) {
+        from, out, out_count, to, part, [&](const void* sent, N count, Handle type) {
           return on<kFunction>(sent, count, type, to.buffer(), in_count, to.type(), root, comm);
         });
   }
@@ -48,13 +51,15 @@ struct Collective {
   static int gather_v(const void* out, N out_count, Handle out_type, void* in, const N* in_counts,
                       const N* displacements, Handle in_type, int root, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kGatherv);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_counts, displacements,
-                               in_type, root, comm);
+    Part part;
+    if ((passes(out_type) && passes(in_type)) ||
+        !joins(kFunction, Rooted::kGather, root, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_counts,
+                               displacements, in_type, root, comm);
     OneSide from(out, out_count, out_type, 1);
-    OneSide to(in, in_counts, displacements, in_type, size_of(comm));
+    OneSide to(in, in_counts, displacements, in_type, part.blocks);
     return gather_sides<kFunction>(
-        from, out, out_count, to, root, comm, [&](const void* sent, N count, Handle type) {
+        from, out, out_count, to, part, [&](const void* sent, N count, Handle type) {
           return on<kFunction>(sent, count, type, to.buffer(), in_counts, to.displacements(),
                                to.type(), root, comm);
         });
@@ -63,13 +68,15 @@ struct Collective {
   static int scatter(const void* out, N out_count, Handle out_type, void* in, N in_count,
                      Handle in_type, int root, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kScatter);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_count, in_type, root,
-                               comm);
-    OneSide from(out, out_count, out_type, size_of(comm));
+    Part part;
+    if ((passes(out_type) && passes(in_type)) ||
+        !joins(kFunction, Rooted::kScatter, root, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_count, in_type,
+                               root, comm);
+    OneSide from(out, out_count, out_type, part.blocks);
     OneSide to(in, in_count, in_type, 1);
     return scatter_sides<kFunction>(
-        from, to, in, in_count, root, comm, [&](void* received, N count, Handle type) {
+        from, to, in, in_count, part, [&](void* received, N count, Handle type) {
           return on<kFunction>(static_cast<const void*>(from.buffer()), out_count, from.type(),
                                received, count, type, root, comm);
         });
@@ -79,13 +86,15 @@ struct Collective {
                        Handle out_type, void* in, N in_count, Handle in_type, int root,
                        Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kScatterv);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_counts, displacements, out_type, in, in_count,
-                               in_type, root, comm);
-    OneSide from(out, out_counts, displacements, out_type, size_of(comm));
+    Part part;
+    if ((passes(out_type) && passes(in_type)) ||
+        !joins(kFunction, Rooted::kScatter, root, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_counts, displacements, out_type, in,
+                               in_count, in_type, root, comm);
+    OneSide from(out, out_counts, displacements, out_type, part.blocks);
     OneSide to(in, in_count, in_type, 1);
     return scatter_sides<kFunction>(
-        from, to, in, in_count, root, comm, [&](void* received, N count, Handle type) {
+        from, to, in, in_count, part, [&](void* received, N count, Handle type) {
           return on<kFunction>(static_cast<const void*>(from.buffer()), out_counts,
                                from.displacements(), from.type(), received, count, type, root,
                                comm);
@@ -95,11 +104,13 @@ struct Collective {
   static int all_gather(const void* out, N out_count, Handle out_type, void* in, N in_count,
                         Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAllgather);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_count, in_type, comm);
+    Part part;
+    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_count, in_type,
+                               comm);
     OneSide from(out, out_count, out_type, 1);
-    OneSide to(in, in_count, in_type, size_of(comm));
-    return all_gather_sides<kFunction>(from, out, to, comm, [&] {
+    OneSide to(in, in_count, in_type, part.blocks);
+    return all_gather_sides<kFunction>(from, out, to, part, [&] {
       return on<kFunction>(static_cast<const void*>(from.buffer()), out_count, from.type(),
                            to.buffer(), in_count, to.type(), comm);
     });
@@ -109,12 +120,13 @@ struct Collective {
                           const N* in_counts, const N* displacements, Handle in_type,
                           Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAllgatherv);
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_counts, displacements,
-                               in_type, comm);
+    Part part;
+    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm, part))
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_counts,
+                               displacements, in_type, comm);
     OneSide from(out, out_count, out_type, 1);
-    OneSide to(in, in_counts, displacements, in_type, size_of(comm));
-    return all_gather_sides<kFunction>(from, out, to, comm, [&] {
+    OneSide to(in, in_counts, displacements, in_type, part.blocks);
+    return all_gather_sides<kFunction>(from, out, to, part, [&] {
       return on<kFunction>(static_cast<const void*>(from.buffer()), out_count, from.type(),
                            to.buffer(), in_counts, to.displacements(), to.type(), comm);
     });
@@ -124,16 +136,16 @@ struct Collective {
                         Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoall);
     const bool is_in_place = in_place<A>(out);
-    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm))
-      return passed<kFunction>(is_in_place ? in_type : out_type, out, out_count, out_type, in,
-                               in_count, in_type, comm);
-    const int size = size_of(comm);
-    OneSide to(in, in_count, in_type, size);
+    Part part;
+    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm, part))
+      return passed<kFunction>(is_in_place ? in_type : out_type, in_type, out, out_count, out_type,
+                               in, in_count, in_type, comm);
+    OneSide to(in, in_count, in_type, part.blocks);
     if (is_in_place)
       return in_place_side<kFunction>(to, [&] {
         return on<kFunction>(out, out_count, out_type, to.buffer(), in_count, to.type(), comm);
       });
-    OneSide from(out, out_count, out_type, size);
+    OneSide from(out, out_count, out_type, part.blocks);
     if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     to.prepare(kFunction);
     note_unless_packed(kFunction, from, to);
@@ -147,27 +159,28 @@ struct Collective {
                           Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoallv);
     const bool is_in_place = in_place<A>(out);
-    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm))
-      return passed<kFunction>(is_in_place ? in_type : out_type, out, out_counts, out_displacements,
-                               out_type, in, in_counts, in_displacements, in_type, comm);
-    const int size = size_of(comm);
-    OneSide to(in, in_counts, in_displacements, in_type, size);
+    Part part;
+    if ((passes(in_type) && (is_in_place || passes(out_type))) || !joins(kFunction, comm, part))
+      return passed<kFunction>(is_in_place ? in_type : out_type, in_type, out, out_counts,
+                               out_displacements, out_type, in, in_counts, in_displacements,
+                               in_type, comm);
+    OneSide to(in, in_counts, in_displacements, in_type, part.blocks);
     if (is_in_place)
       return in_place_side<kFunction>(to, [&] {
         return on<kFunction>(out, out_counts, out_displacements, out_type, to.buffer(), in_counts,
                              to.displacements(), to.type(), comm);
       });
-    const int self = rank_in(comm);
-    OneSide from(out, out_counts, out_displacements, out_type, size);
+    const int self = part.self;
+    OneSide from(out, out_counts, out_displacements, out_type, part.blocks);
     const bool packs = from.prepare(kFunction);
     const bool unpacks = to.prepare(kFunction);
     // Nobody but this rank knows of what it sends to itself.
-    const bool copied = (packs || unpacks) && copy_block(from, self, to, self);
+    const bool copied = self >= 0 && (packs || unpacks) && copy_block(from, self, to, self);
     note_unless_packed(kFunction, from, to);
-    std::vector<N> sent(out_counts, out_counts + size);
-    std::vector<N> received(in_counts, in_counts + size);
+    std::vector<N> sent(out_counts, out_counts + part.blocks);
+    std::vector<N> received(in_counts, in_counts + part.blocks);
     if (copied) sent[static_cast<std::size_t>(self)] = received[static_cast<std::size_t>(self)] = 0;
-    for (int each = 0; packs && each < size; ++each)
+    for (int each = 0; packs && each < part.blocks; ++each)
       if ((!copied || each != self) && !from.pack_block(each)) return device_failed<A>();
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), static_cast<const N*>(sent.data()),
@@ -180,21 +193,21 @@ struct Collective {
                           const Handle* out_types, void* in, const N* in_counts,
                           const N* in_displacements, const Handle* in_types, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kAlltoallw);
-    if (!joins(kFunction, comm))
+    Part part;
+    if (!joins(kFunction, comm, part))
       return next<kName>(kFunction, out, out_counts, out_displacements, out_types, in, in_counts,
                          in_displacements, in_types, comm);
-    const int size = size_of(comm);
-    const int self = rank_in(comm);
-    TypedBlocks<A, N, N> to(in, in_counts, in_displacements, in_types, size);
+    const int self = part.self;
+    TypedBlocks<A, N, N> to(in, in_counts, in_displacements, in_types, part.blocks);
     if (in_place<A>(out))
       return in_place_side<kFunction>(to, [&] {
         return on<kFunction>(out, out_counts, out_displacements, out_types, to.buffer(),
                              to.counts(), to.displacements(), to.types(), comm);
       });
-    TypedBlocks<A, N, N> from(out, out_counts, out_displacements, out_types, size);
+    TypedBlocks<A, N, N> from(out, out_counts, out_displacements, out_types, part.blocks);
     const bool packs = from.prepare(kFunction);
     const bool unpacks = to.prepare(kFunction);
-    if (packs || unpacks) from.copy_self(to, self);
+    if (self >= 0 && (packs || unpacks)) from.copy_self(to, self);
     if (!from.pack()) return device_failed<A>();
     const int result =
         on<kFunction>(static_cast<const void*>(from.buffer()), from.counts(), from.displacements(),
@@ -206,9 +219,10 @@ struct Collective {
                                  N in_count, Handle in_type, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kNeighbor_alltoall);
     Neighbors neighbors;
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm) ||
+    if ((passes(out_type) && passes(in_type)) || is_nested(kFunction) ||
         !neighbors_of<A>(comm, rank_in(comm), neighbors))
-      return passed<kFunction>(out_type, out, out_count, out_type, in, in_count, in_type, comm);
+      return passed<kFunction>(out_type, in_type, out, out_count, out_type, in, in_count, in_type,
+                               comm);
     OneSide from(out, out_count, out_type, neighbors.destinations);
     OneSide to(in, in_count, in_type, neighbors.sources);
     if (from.prepare(kFunction) && !from.pack()) return device_failed<A>();
@@ -225,9 +239,9 @@ struct Collective {
                                    Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kNeighbor_alltoallv);
     Neighbors neighbors;
-    if ((passes(out_type) && passes(in_type)) || !joins(kFunction, comm) ||
+    if ((passes(out_type) && passes(in_type)) || is_nested(kFunction) ||
         !neighbors_of<A>(comm, rank_in(comm), neighbors))
-      return passed<kFunction>(out_type, out, out_counts, out_displacements, out_type, in,
+      return passed<kFunction>(out_type, in_type, out, out_counts, out_displacements, out_type, in,
                                in_counts, in_displacements, in_type, comm);
     OneSide from(out, out_counts, out_displacements, out_type, neighbors.destinations);
     OneSide to(in, in_counts, in_displacements, in_type, neighbors.sources);
@@ -246,7 +260,7 @@ struct Collective {
                                    const Handle* in_types, Handle comm) noexcept {
     constexpr Function kFunction = form<N>(Function::kNeighbor_alltoallw);
     Neighbors neighbors;
-    if (!joins(kFunction, comm) || !neighbors_of<A>(comm, rank_in(comm), neighbors))
+    if (is_nested(kFunction) || !neighbors_of<A>(comm, rank_in(comm), neighbors))
       return next<kName>(kFunction, out, out_counts, out_displacements, out_types, in, in_counts,
                          in_displacements, in_types, comm);
     TypedBlocks<A, N, Aint> from(out, out_counts, out_displacements, out_types,
@@ -267,22 +281,27 @@ struct Collective {
   /// Counts no failure of a GPU as the library's.
   static int done(int result, bool unpacked) { return unpacked ? result : device_failed<A>(); }
 
-  /// Whether we take part in this one: not in a tool's own call, not between two groups.
-  static bool joins(Function function, Handle comm) {
-    if (nested != 0) return note_passed(function, Reason::kNested), false;
-    if (is_inter(comm)) return note_passed(function, Reason::kInter), false;
-    return true;
+  /// Whether it is a tool's own call, inside one of ours.
+  static bool is_nested(Function function) {
+    if (nested == 0) return false;
+    return note_passed(function, Reason::kNested), true;
   }
-  static int size_of(Handle comm) {
-    int size = 0;
-    invoke(own_calls().comm_size, comm, &size);
-    return size;
+  // Whether we join in this one, with the rank's part in it.
+  static bool joins(Function function, Handle comm, Part& part) {
+    return !is_nested(function) && does_any(function, part = part_among_all(comm));
+  }
+  static bool joins(Function function, Rooted call, int root, Handle comm, Part& part) {
+    return !is_nested(function) && does_any(function, part = part_with_root<A>(call, root, comm));
+  }
+  static bool does_any(Function function, const Part& part) {
+    if (part.sends || part.receives) return true;
+    return note_passed(function, Reason::kEmpty), false;
   }
 
-  /// Passed on; counted if all there is to say is that the type needs no packing.
+  /// Passed on; counted if all there is to say is that the types need no packing.
   template <Function kFunction, class... Arguments>
-  static int passed(Handle type, Arguments... arguments) {
-    if (report::on && passes(type)) [[unlikely]] {
+  static int passed(Handle type, Handle other, Arguments... arguments) {
+    if (report::on && passes(type) && passes(other)) [[unlikely]] {
       const TypeInfo& info = Types<A>::find(type);
       report::passed(kFunction, why_not(info, static_cast<std::uint64_t>(info.size)));
     }
@@ -290,7 +309,8 @@ struct Collective {
   }
 
   static void note_unless_packed(Function function, const OneSide& one, const OneSide& other) {
-    if (!one.packed() && !other.packed()) note_passed(function, one.reason());
+    if (!one.packed() && !other.packed())
+      note_passed(function, one.was_asked() ? one.reason() : other.reason());
   }
 
   /// The changed call.
@@ -302,17 +322,16 @@ struct Collective {
 
   static const void* in_place_buffer() { return reinterpret_cast<const void*>(A::kInPlace); }
 
-  /// What comes in counts only at the root. Its own block goes there type to type, which the
-  /// library sees as "in place".
+  /// The root's own block goes type to type, which the library sees as "in place". Elsewhere "in
+  /// place" is wrong: the library is to say so.
   template <Function kFunction, class Ask>
-  static int gather_sides(OneSide& from, const void* out, N out_count, OneSide& to, int root,
-                          Handle comm, const Ask& ask) {
-    const int self = rank_in(comm);
-    const bool is_root = self == root;
-    const bool was_in_place = is_root && in_place<A>(out);
-    const bool unpacks = is_root && to.prepare(kFunction);
-    const bool packs = !was_in_place && from.prepare(kFunction);
-    const bool copied = unpacks && !was_in_place && copy_block(from, 0, to, self);
+  static int gather_sides(OneSide& from, const void* out, N out_count, OneSide& to,
+                          const Part& part, const Ask& ask) {
+    const int self = part.self;
+    const bool was_in_place = in_place<A>(out);
+    const bool unpacks = part.receives && to.prepare(kFunction);
+    const bool packs = part.sends && !was_in_place && from.prepare(kFunction);
+    const bool copied = self >= 0 && unpacks && !was_in_place && copy_block(from, 0, to, self);
     if (packs && !copied && !from.pack()) return device_failed<A>();
     note_unless_packed(kFunction, from, to);
     const int result = ask(copied ? in_place_buffer() : from.buffer(), out_count, from.type());
@@ -320,16 +339,14 @@ struct Collective {
                 result != kSuccess || !unpacks || to.unpack(copied || was_in_place ? self : -1));
   }
 
-  /// What goes out counts only at the root.
   template <Function kFunction, class Ask>
-  static int scatter_sides(OneSide& from, OneSide& to, void* in, N in_count, int root, Handle comm,
+  static int scatter_sides(OneSide& from, OneSide& to, void* in, N in_count, const Part& part,
                            const Ask& ask) {
-    const int self = rank_in(comm);
-    const bool is_root = self == root;
-    const bool was_in_place = is_root && in_place<A>(in);
-    const bool packs = is_root && from.prepare(kFunction);
-    if (!was_in_place) to.prepare(kFunction);
-    const bool copied = packs && !was_in_place && copy_block(from, self, to, 0);
+    const int self = part.self;
+    const bool was_in_place = in_place<A>(in);
+    const bool packs = part.sends && from.prepare(kFunction);
+    if (part.receives && !was_in_place) to.prepare(kFunction);
+    const bool copied = self >= 0 && packs && !was_in_place && copy_block(from, self, to, 0);
     if (packs && !from.pack()) return device_failed<A>();
     note_unless_packed(kFunction, to, from);
     const int result =
@@ -338,13 +355,13 @@ struct Collective {
   }
 
   template <Function kFunction, class Ask>
-  static int all_gather_sides(OneSide& from, const void* out, OneSide& to, Handle comm,
+  static int all_gather_sides(OneSide& from, const void* out, OneSide& to, const Part& part,
                               const Ask& ask) {
     const bool was_in_place = in_place<A>(out);
     if (!was_in_place && from.prepare(kFunction) && !from.pack()) return device_failed<A>();
     const bool unpacks = to.prepare(kFunction);
-    const int self = was_in_place ? rank_in(comm) : -1;
-    if (unpacks && was_in_place && !to.pack_block(self)) return device_failed<A>();
+    const int self = was_in_place ? part.self : -1;
+    if (unpacks && self >= 0 && !to.pack_block(self)) return device_failed<A>();
     note_unless_packed(kFunction, from, to);
     const int result = ask();
     return done(result, result != kSuccess || to.unpack(self));

@@ -119,7 +119,7 @@ struct Point {
   static bool is_self(const TypeInfo& info, Call call, std::uint64_t bytes, int peer, int,
                       Handle comm) {
     return peer >= 0 && info.packs(call, false, bytes) != info.packs(call, true, bytes) &&
-           peer == rank_in(comm) && !is_inter(comm);
+           peer == rank_in(comm) && groups_of(comm) == 1;
   }
   static bool is_self(const TypeInfo&, Call, std::uint64_t, Handle*) { return false; }
 

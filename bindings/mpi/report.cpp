@@ -18,9 +18,8 @@ namespace sluice::mpi::report {
 namespace {
 
 constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::kCount);
-constexpr const char* kReasonNames[kReasons] = {"contiguous", "table", "type",   "empty",
-                                                "large",      "inter", "device", "memory",
-                                                "arguments",  "nested"};
+constexpr const char* kReasonNames[kReasons] = {
+    "contiguous", "table", "type", "empty", "large", "device", "memory", "arguments", "nested"};
 
 struct Counts {
   std::atomic<std::uint64_t> calls{0};

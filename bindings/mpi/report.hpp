@@ -14,7 +14,6 @@ enum class Reason : std::uint8_t {
   kType,
   kEmpty,
   kLarge,
-  kInter,
   kDevice,
   kMemory,
   kArguments,

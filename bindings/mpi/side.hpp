@@ -52,6 +52,8 @@ class Side {
   Side& operator=(const Side&) = delete;
 
   bool packed() const { return held_; }
+  /// Whether prepare() has been asked: a side that does not count is not.
+  bool was_asked() const { return info_ != nullptr; }
   /// Why prepare() said no; meaningless before.
   Reason reason() const { return reason_; }
   // False after a failure of a GPU. Of a side that is not packed, nothing is done.

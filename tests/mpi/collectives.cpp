@@ -1,12 +1,12 @@
 // Collectives with derived types: every root, in place, counts of zero, communicators that are
-// copies, parts and inter-communicators. For any number of ranks.
+// copies and parts. For any number of ranks.
 #include <mpi.h>
 
 #include <numeric>
 #include <vector>
 
+#include "blocks.hpp"
 #include "check.hpp"
-#include "model.hpp"
 
 namespace {
 
@@ -16,29 +16,6 @@ using Bytes = std::vector<std::byte>;
 
 int rank = 0, size = 1, largest_count = 12000;
 MPI_Comm comm = MPI_COMM_NULL;
-
-/// A buffer of `blocks` elements of a model, each block of it as rank k would have filled it.
-class Blocks {
- public:
-  Blocks(const Model& of, int blocks) : model(of), bytes_(of, blocks, 7) {}
-
-  void fill(int block, std::uint64_t seed) {
-    const Bytes packed = Elements(model, 1, seed).packed(model, 1);
-    model.unpack(packed.data(), 1, at(block), std::ssize(packed));
-  }
-  void* user() const { return bytes_.there(); }
-  const Bytes& bytes() { return bytes_.back(); }
-
- private:
-  std::byte* at(int block) { return bytes_.user() + block * model.extent; }
-
-  const Model& model;
-  Elements bytes_;
-};
-
-std::uint64_t seed_of(int from, int to) {
-  return static_cast<std::uint64_t>(1000 + 50 * from + to);
-}
 
 /// `expected` has, in block k, what rank k sent to `to`.
 void expect(Blocks& expected, int to) {
@@ -282,29 +259,6 @@ void on(MPI_Comm with) {
   }
 }
 
-/// From the lower half of the ranks to the upper one.
-void between_groups() {
-  const int world_rank = rank_in(MPI_COMM_WORLD), world_size = size_of(MPI_COMM_WORLD);
-  const bool lower = world_rank < world_size / 2;
-  MPI_Comm half = MPI_COMM_NULL, between = MPI_COMM_NULL;
-  must(MPI_Comm_split(MPI_COMM_WORLD, lower ? 0 : 1, world_rank, &half), "MPI_Comm_split");
-  must(MPI_Intercomm_create(half, 0, MPI_COMM_WORLD, lower ? world_size / 2 : 0, 3, &between),
-       "MPI_Intercomm_create");
-  const Model model = records(50);
-  Blocks got(model, 1), expected(model, 1);
-  expected.fill(0, 5);
-  if (world_rank == 0) {
-    got.fill(0, 5);
-  }
-  const int root = !lower ? 0 : world_rank == 0 ? MPI_ROOT : MPI_PROC_NULL;
-  must(MPI_Bcast(got.user(), 1, model.handle, root, between), "MPI_Bcast between groups");
-  if (!lower || world_rank == 0) {
-    compare(got, expected, model, "MPI_Bcast between groups");
-  }
-  MPI_Comm_free(&between);
-  MPI_Comm_free(&half);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -318,10 +272,6 @@ int main(int argc, char** argv) {
   on(part);
   MPI_Comm_free(&part);
   MPI_Comm_free(&copied);
-  // Between groups calls are passed on, and no library here takes memory of a GPU.
-  if (size_of(MPI_COMM_WORLD) > 1 && !GpuCopy::wanted()) {
-    between_groups();
-  }
   const int status = worst();
   MPI_Finalize();
   return status;

@@ -10,15 +10,12 @@
 #include <string>
 
 #include "bindings/mpi/point.hpp"
+#include "library_double.hpp"
 
 namespace {
 
-int rank_questions = 0, inter_questions = 0;
-bool is_inter_communicator = false;
 const void* sent = nullptr;
 const void* received = nullptr;
-
-constexpr int kOwnRank = 3;
 
 int fake_send(const void* buffer, int, void*, int, int, void*) {
   sent = buffer;
@@ -42,25 +39,13 @@ int fake_replace(void* buffer, int, void*, int, int, int, int, void*, void*) {
 
 }  // namespace
 
-// What the door asks of the library itself: found in this program.
-extern "C" [[gnu::visibility("default")]] int PMPI_Comm_rank(void*, int* rank) {
-  ++rank_questions;
-  *rank = kOwnRank;
-  return 0;
-}
-extern "C" [[gnu::visibility("default")]] int PMPI_Comm_test_inter(void*, int* inter) {
-  ++inter_questions;
-  *inter = is_inter_communicator ? 1 : 0;
-  return 0;
-}
-
 namespace sluice::mpi {
 namespace {
 
 using policy::Call;
 using TestedPoint = Point<Standard, kMpi, int>;
 
-constexpr int kOtherRank = 1, kAnySource = -1;
+constexpr int kOwnRank = 3, kOtherRank = 1, kAnySource = -1;
 
 /// A type of 128 bytes whose windows are these.
 class Self : public testing::Test {
@@ -73,8 +58,7 @@ class Self : public testing::Test {
     set(Function::kRecv, &fake_receive);
     set(Function::kSendrecv, &fake_send_receive);
     set(Function::kSendrecv_replace, &fake_replace);
-    rank_questions = inter_questions = 0;
-    is_inter_communicator = false;
+    library_double = {.rank = kOwnRank};
   }
   ~Self() override {
     cached_types[cache_place(key_of(handle_))] = {};
@@ -144,11 +128,11 @@ TEST_F(Self, RowsForSendAndReceiveAreForOthers) {
 }
 
 TEST_F(Self, InAnotherGroupNobodyIsThisRank) {
-  is_inter_communicator = true;
+  library_double.is_inter = true;
   accelerate({"self"});
   EXPECT_FALSE(packs_send(kOwnRank));
   EXPECT_FALSE(packs_receive(kOwnRank));
-  EXPECT_EQ(inter_questions, 2);
+  EXPECT_EQ(library_double.inter_questions, 2);
 }
 
 TEST_F(Self, TheRankIsAskedOnlyWhereItMakesADifference) {
@@ -157,10 +141,10 @@ TEST_F(Self, TheRankIsAskedOnlyWhereItMakesADifference) {
   EXPECT_TRUE(packs_send(kOtherRank));
   EXPECT_FALSE(packs_receive(kAnySource));
   EXPECT_FALSE(packs_receive(Standard::kProcNull));
-  EXPECT_EQ(rank_questions, 0);
+  EXPECT_EQ(library_double.rank_questions, 0);
   EXPECT_FALSE(packs_receive(kOtherRank));
-  EXPECT_EQ(rank_questions, 1);
-  EXPECT_EQ(inter_questions, 0);
+  EXPECT_EQ(library_double.rank_questions, 1);
+  EXPECT_EQ(library_double.inter_questions, 0);
 }
 
 TEST_F(Self, NothingIsAskedOfATypeThatIsPassedOn) {
@@ -169,7 +153,7 @@ TEST_F(Self, NothingIsAskedOfATypeThatIsPassedOn) {
   EXPECT_FALSE(packs_receive(kOwnRank));
   EXPECT_EQ(packs_both(kOwnRank, kOwnRank), (Both{false, false}));
   EXPECT_FALSE(packs_replaced(kOwnRank, kOwnRank));
-  EXPECT_EQ(rank_questions, 0);
+  EXPECT_EQ(library_double.rank_questions, 0);
 }
 
 TEST_F(Self, EachSideOfAnExchangeGoesByItsOwnPeer) {
@@ -191,7 +175,7 @@ TEST_F(Self, WhatTheLibraryWouldLoseElementsOfIsReceivedAllTheSame) {
   EXPECT_FALSE(packs_send(kOwnRank));
   EXPECT_EQ(packs_both(kOwnRank, kOwnRank), (Both{false, true}));
   EXPECT_TRUE(packs_replaced(kOwnRank, kOwnRank));
-  EXPECT_EQ(rank_questions, 0);
+  EXPECT_EQ(library_double.rank_questions, 0);
 }
 
 TEST_F(Self, WhatPassesAtOnceMissesBothWindows) {

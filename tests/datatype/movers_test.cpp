@@ -55,10 +55,21 @@ TEST(Rows, ElementsAtTwiceTheirSizeInAllCounts) {
 }
 
 TEST(Rows, ColumnsThatCrowdASetOfTheCache) {
-  for (const std::int64_t bytes : {1, 2, 4, 5, 8, 16, 24, 64, 65})
-    for (const std::int64_t stride : {2048, 4096, -8192})
+  for (const std::int64_t bytes : {1, 2, 4, 5, 8, 16, 24, 32, 64, 65})
+    for (const std::int64_t stride : {512, -1536, 2048, 4096, -8192})
       for (const std::int64_t count : {127, 128, 131, 200}) {
         check_all_sets(rows(bytes, {{1, stride}}), count);
+        if (HasFailure()) return;
+      }
+}
+
+TEST(Rows, BlocksAtEveryPlaceOfALine) {
+  for (const std::int64_t bytes : {8, 16, 17, 20, 23, 24, 25, 31, 32})
+    for (std::int64_t offset = 0; offset < 64; ++offset)
+      for (const std::int64_t count : {3, 128}) {
+        OwnedShape at_offset = rows(bytes, {{1, 4096}});
+        at_offset.offset = offset;
+        check_all_sets(at_offset, count);
         if (HasFailure()) return;
       }
 }

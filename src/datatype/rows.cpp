@@ -128,6 +128,21 @@ HWY_INLINE std::int64_t pack_spilling(const std::byte* user, std::int64_t count,
   return i;
 }
 
+/// Whether blocks at such a stride all lie in two lines each, if the first does.
+HWY_INLINE bool straddle_lines(const std::byte* first, Bytes stride, Bytes bytes) {
+  return stride % kLine == 0 &&
+         static_cast<Bytes>(reinterpret_cast<std::uintptr_t>(first) % kLine) + bytes > kLine;
+}
+
+/// Whether reading `wide` bytes in place of `bytes` reads as many lines again, of more than the
+/// first-level cache holds: up to twice the time.
+HWY_INLINE bool reads_more_lines(const std::byte* user, std::int64_t count, Bytes stride,
+                                 Bytes bytes, Bytes wide) {
+  constexpr Bytes kFirstLevel = Bytes{32} << 10;
+  return stride > kLine && count * stride > kFirstLevel && straddle_lines(user, stride, wide) &&
+         !straddle_lines(user, stride, bytes);
+}
+
 /// What may read between the blocks. Returns how many blocks it has packed.
 template <class Mover>
 HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* user,
@@ -136,16 +151,12 @@ HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* u
     constexpr std::size_t kBytes = Mover::bytes();
     if (stride == 2 * Mover::bytes()) return pack_even<kBytes>(user, count, packed);
   } else if constexpr (IsPair<Mover>::value) {
-    if (stride >= mover.bytes() && stride <= kMaxReadStride)
+    constexpr Bytes kWide = 2 * Mover::kWidth;
+    if (stride >= mover.bytes() && stride <= kMaxReadStride &&
+        !reads_more_lines(user, count, stride, mover.bytes(), kWide))
       return pack_spilling<Mover::kWidth>(user, count, stride, mover.bytes(), packed);
   }
   return 0;
-}
-
-/// Whether blocks at such a stride all lie in two lines each, if the first does.
-HWY_INLINE bool straddle_lines(const std::byte* first, Bytes stride, Bytes bytes) {
-  return stride % kLine == 0 &&
-         static_cast<Bytes>(reinterpret_cast<std::uintptr_t>(first) % kLine) + bytes > kLine;
 }
 
 /// From how many on blocks at a power of two are more than their sets of the first-level cache have

@@ -93,7 +93,7 @@ Route route_of(Call call, const TypeInfo& type, const void* user, std::uint64_t 
     return {.reason = Reason::kDevice, .place = place};
   const policy::Way way = way_on_device(type, call, bytes, place.driver->vendor());
   // What has no gaps is for a library that takes it to move.
-  const bool moves = type.contiguous() ? way != policy::Way::kDevice : place.driver->has_kernels();
+  const bool moves = type.contiguous() ? way != policy::Way::kDevice : device::has_kernels(place);
   if (!moves) return {.reason = Reason::kDevice, .place = place};
   if (way == policy::Way::kOff) return {.reason = Reason::kTable, .place = place};
   return {.packs = true, .way = way, .place = place};

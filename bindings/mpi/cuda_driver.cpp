@@ -1,4 +1,4 @@
-// CUDA's driver. Its kernels are in kernel_image.S.
+// CUDA's driver. Its kernels are in kernel_images.S.
 #include <map>
 #include <mutex>
 

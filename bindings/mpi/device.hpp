@@ -37,6 +37,10 @@ Memory* acquire(Kind kind, const Place& place, std::int64_t bytes, bool must);
 void release(Memory* memory);
 std::byte* bytes_of(const Memory* memory);
 
+/// Whether the build has kernels that run on the GPU of `place`: without, elements with gaps are
+/// not moved. A failure to load them is told stderr once.
+bool has_kernels(const Place& place);
+
 // Moving between elements at `user`, in device memory, and their packed form, which kernels of the
 // same context reach. All return when it is done, and false after a failure, of which stderr has
 // been told; nobody else may use the memory meanwhile. The layout lives as long.
@@ -46,7 +50,8 @@ bool pack(const Place& place, const datatype::LayoutPtr& layout, const void* use
 /// The first `bytes` of the packed form.
 bool unpack(const Place& place, const datatype::LayoutPtr& layout, const std::byte* packed,
             std::int64_t bytes, std::int64_t count, void* user);
-/// Between any two kinds of memory, with the context of `place`.
+/// Between any two kinds of memory, with the context of `place`, which is that of any device
+/// memory.
 bool copy(const Place& place, void* to, const void* from, std::int64_t bytes);
 
 }  // namespace sluice::mpi::device

@@ -51,6 +51,7 @@ class Executor {
 
   bool move(const Current& current, bool packs, const LayoutPtr& layout, std::int64_t count,
             std::byte* user, std::byte* packed, std::int64_t bytes);
+  bool has_kernels() const { return kernels_.unpack != nullptr; }
   bool copy(const Current& current, void* to, const void* from, std::int64_t bytes) const {
     if (bytes <= 0) return true;
     return current.succeeded(
@@ -99,7 +100,10 @@ bool Executor::set_up(const Current& current) {
       !current.succeeded(driver.make_stream(stream_), "making a stream"))
     return false;
   most_blocks_ = static_cast<unsigned>(multiprocessors) * kBlocksOfMultiprocessor;
-  return !driver.has_kernels() || current.succeeded(driver.load(kernels_), "loading kernels");
+  // Those of another processor's: what has no gaps needs none.
+  if (driver.has_kernels() && !current.succeeded(driver.load(kernels_), "loading kernels"))
+    kernels_ = {};
+  return true;
 }
 
 bool Executor::move(const Current& current, bool packs, const LayoutPtr& layout, std::int64_t count,
@@ -194,6 +198,11 @@ bool move(bool packs, const Place& place, const LayoutPtr& layout, std::int64_t 
 }
 
 }  // namespace
+
+bool has_kernels(const Place& place) {
+  const Executor* const executor = Executor::of(place);
+  return executor != nullptr && executor->has_kernels();
+}
 
 bool pack(const Place& place, const LayoutPtr& layout, const void* user, std::int64_t count,
           std::byte* packed) {

@@ -61,10 +61,10 @@ constinit std::atomic<const link_map*> last_without_gpu{&with_one_behind};
 Loaded loaded() {
   look_if_changed();
   Loaded found;
-  found.has_unknown = unknown_runtime.load(std::memory_order_relaxed);
+  found.has_unknown = unknown_runtime.load(std::memory_order_acquire);
   auto* next = found.drivers.begin();
   for (const std::atomic<const Driver*>* each : {&cuda_driver, &hip_driver})
-    if (const Driver* const driver = each->load(std::memory_order_relaxed); driver != nullptr)
+    if (const Driver* const driver = each->load(std::memory_order_acquire); driver != nullptr)
       *next++ = driver;
   return found;
 }

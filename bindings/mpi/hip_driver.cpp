@@ -1,4 +1,4 @@
-// HIP's runtime, of ROCm 5 to 7. Its kernels are in kernel_image.S.
+// HIP's runtime, of ROCm 5 to 7. Its kernels are in kernel_images.S.
 //
 // A call of HIP starts the runtime if the program has not done so, which may still mean to choose
 // its devices by a variable; and if it fails, it leaves its error for the program's next
@@ -17,23 +17,26 @@ namespace {
 using Module = void*;
 
 constexpr int kRocm6 = 60000000;  ///< as hipRuntimeGetVersion has it
-constexpr int kDeviceMemoryUntilRocm6 = 1, kDeviceMemorySinceRocm6 = 2;
+/// Kinds of memory: of a device, and since ROCm 6 what HIP does not know.
+constexpr int kDeviceUntilRocm6 = 1, kDeviceSinceRocm6 = 2, kUnregisteredSinceRocm6 = 0;
+/// For HSA: malloc's, and malloc's that somebody has pinned.
+constexpr std::uint32_t kUnknownToHsa = 0, kLocked = 2;
 constexpr int kMultiprocessors = 63;  ///< a device's attribute
 constexpr unsigned kNotWithDefaultStream = 1;
-constexpr unsigned kForAllDevices = 1;
+constexpr unsigned kCoherentForAllDevices = 0;  ///< the default; single flags may lose coherence
 constexpr int kRelaxedCapture = 2;
 constexpr int kAnyDirection = 4;
 
 /// hsa_amd_pointer_info_t: what is of interest in it, and the rest up to the size that we say it
 /// has.
-struct HsaPointerInfo {
+struct alignas(8) HsaPointerInfo {
   std::uint32_t size = sizeof(HsaPointerInfo);
-  std::uint32_t type = 0;  ///< 0: HSA does not know the memory
+  std::uint32_t type = kUnknownToHsa;
   std::byte others[48] = {};
 };
 
 /// hipPointerAttribute_t, and more behind it than any release so far fills.
-struct PointerAttributes {
+struct alignas(8) PointerAttributes {
   int memory_type = 0;
   int device = 0;
   std::byte others[120] = {};
@@ -49,10 +52,10 @@ int device_of(Context context) {
 
 class HipDriver final : public Driver {
  public:
-  /// HSA's functions are found, too: the runtime is linked to it.
+  /// The runtime is linked to HSA, or has loaded it.
   bool find_in(void* object) {
+    if (!find_hsa(object) && !find_hsa(hold("libhsa-runtime64.so.1"))) return false;
     return Finder(object)
-        .find(hsa_pointer_info_, "hsa_amd_pointer_info")
         .find(get_version_, "hipRuntimeGetVersion")
         .find(get_last_error_, "hipGetLastError")
         .find(get_error_string_, "hipGetErrorString")
@@ -84,13 +87,16 @@ class HipDriver final : public Driver {
   /// at an address of the host as if it were a pointer.
   Owner owner_of(const void* memory) const override {
     HsaPointerInfo info;
-    if (hsa_pointer_info_(memory, &info, nullptr, nullptr, nullptr) != 0 || info.type == 0)
+    if (hsa_pointer_info_(memory, &info, nullptr, nullptr, nullptr) != 0 ||
+        info.type == kUnknownToHsa || info.type == kLocked)
       return {};
+    // HSA's own, so what HIP cannot say anything of may be a device's.
     PointerAttributes attributes;
-    if (taken(pointer_get_attributes_(&attributes, memory)) != 0 ||
-        attributes.memory_type != device_memory())
-      return {};
-    return {true, attributes.device >= 0 ? context_of(attributes.device) : nullptr};
+    if (taken(pointer_get_attributes_(&attributes, memory)) != 0) return {true, nullptr};
+    if (attributes.memory_type == (is_rocm_5() ? kDeviceUntilRocm6 : kDeviceSinceRocm6))
+      return {true, attributes.device >= 0 ? context_of(attributes.device) : nullptr};
+    const bool unknown = !is_rocm_5() && attributes.memory_type == kUnregisteredSinceRocm6;
+    return {unknown, nullptr};
   }
 
   Error enter(Context context, Before& before) const override {
@@ -116,7 +122,7 @@ class HipDriver final : public Driver {
   }
   Error free(void* memory) const override { return taken(free_(memory)); }
   Error allocate_pinned(void*& memory, std::size_t bytes) const override {
-    return taken(host_malloc_(&memory, bytes, kForAllDevices));
+    return taken(host_malloc_(&memory, bytes, kCoherentForAllDevices));
   }
   Error free_pinned(void* memory) const override { return taken(host_free_(memory)); }
   Error make_stream(Stream& stream) const override {
@@ -141,6 +147,11 @@ class HipDriver final : public Driver {
   }
 
  private:
+  bool find_hsa(void* object) {
+    return object != nullptr &&
+           Finder(object).find(hsa_pointer_info_, "hsa_amd_pointer_info").complete();
+  }
+
   /// The error, which the program will not see.
   Error taken(Error error) const {
     if (error != 0) [[unlikely]]
@@ -148,12 +159,10 @@ class HipDriver final : public Driver {
     return error;
   }
 
-  /// How device memory is called by this release.
-  int device_memory() const {
-    static const int value = [this] {
+  bool is_rocm_5() const {
+    static const bool value = [this] {
       int version = 0;
-      return taken(get_version_(&version)) == 0 && version < kRocm6 ? kDeviceMemoryUntilRocm6
-                                                                    : kDeviceMemorySinceRocm6;
+      return taken(get_version_(&version)) == 0 && version < kRocm6;
     }();
     return value;
   }

@@ -126,7 +126,7 @@ struct Packing {
         policy::leaves_devices())
       return false;
     if (from.driver != nullptr && to.driver != nullptr && from.driver != to.driver) return false;
-    return info.contiguous() || (from.driver != nullptr ? from : to).driver->has_kernels();
+    return info.contiguous() || device::has_kernels(from.driver != nullptr ? from : to);
   }
 
   /// Whether a call with memory of a GPU is ours.
@@ -151,7 +151,7 @@ struct Packing {
   }
 
   /// Between elements at `user` and a packed form at `packed`: `direct` where kernels reach both,
-  /// else `beside`, with pinned memory between them and the place whose context copies.
+  /// else `beside`, with pinned memory between them and the place that copies to or from `packed`.
   template <class Direct, class Beside>
   static int move(Function function, const TypeInfo& info, const device::Place& user,
                   const device::Place& packed, std::uint64_t bytes, N* position,
@@ -163,7 +163,7 @@ struct Packing {
     Packed pinned;
     const bool moved = is_near ? direct()
                                : pinned.acquire(route, static_cast<std::int64_t>(bytes), true) &&
-                                     beside(pinned, route.place);
+                                     beside(pinned, packed.driver != nullptr ? packed : user);
     if (!moved) return device_failed<A>();
     return done(function, info, bytes, position, route.way);
   }

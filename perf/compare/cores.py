@@ -34,7 +34,7 @@ def flag_us():
     """[] where there are no two cores, or it cannot be measured."""
     try:
         program = str(peers.build_program("limits"))
-    except peers.PeerError:
+    except (peers.PeerError, OSError):
         return []
     output, _ = peers.run_process([program, "--collective", "flag", "--ranks", "2", "--sizes", "8"])
     return [row["time_us"] for row in peers.json_lines(output) if row["limit"] == "flag"]

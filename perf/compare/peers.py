@@ -41,11 +41,13 @@ def build_program(name):
     if shutil.which(compiler) is None:
         raise PeerError(f"{compiler} is not installed")
     BUILD.mkdir(parents=True, exist_ok=True)
-    command = [compiler, *FLAGS, "-o", str(target), str(HERE / source), *libraries]
+    made = BUILD / f"{name}.{os.getpid()}"  # somebody else may be at it
+    command = [compiler, *FLAGS, "-o", str(made), str(HERE / source), *libraries]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if "error" in line or "cannot find" in line]
         raise PeerError(f"{source} does not compile with {compiler}: {(errors or ['?'])[0]}")
+    made.replace(target)
     return target
 
 

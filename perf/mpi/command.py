@@ -8,10 +8,9 @@ import socket
 import sys
 
 import programs
+import rounds
 import tuned
 import tuning
-
-sys.path.append(str(programs.ROOT / "perf/compare"))
 
 PARTS = ["pack", "unpack", "calls", "messages", "exchanges", "self", "broadcasts", "halo"]
 
@@ -58,29 +57,33 @@ def save(path, header, rows):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def new_header(arguments, header):
+def new_header(arguments, header, where_cores_were=""):
     import measuring
     import peers
     now = datetime.datetime.now()
     return {**header, "host": socket.gethostname(), "date": now.strftime("%Y-%m-%d"), "time": now.strftime("%H:%M"),
             "machine": measuring.machine(), "commit": peers.commit(), "samples": arguments.samples,
-            "note": getattr(arguments, "note", "") or header.get("note", "")}
+            "note": getattr(arguments, "note", "") or header.get("note", ""),
+            "cores": where_cores_were or header.get("cores", "")}
 
 
 def measure(arguments):
     """Adds to the results what it measures, in place of earlier rows of the same."""
     header, rows = load(arguments.results)
-    libraries, rows_of_rounds = programs.usable_libraries(arguments.libraries), {}
-    for number in range(arguments.rounds):
+    libraries, taken = programs.usable_libraries(arguments.libraries), rounds.Rounds(arguments.rounds)
+    for number in taken.numbers():
         for part in arguments.parts:
             for library in libraries:
-                new, _ = library.run(part, tuned.options_of(arguments), "all", arguments.table)
-                for row in new:
-                    rows_of_rounds.setdefault((part, library.name, row["case"]), []).append(row)
-                print(f"round {number + 1} of {arguments.rounds}: {part}, {library.name} {library.version}, {len(new)} cases",
+                key = (part, library.name)
+                if not taken.is_needed(key, number):
+                    continue
+                new = taken.take(key, part, lambda: library.run(
+                    part, tuned.options_of(arguments), "all", arguments.table)[0])
+                print(f"round {number}: {part}, {library.name} {library.version}, {len(new)} cases",
                       flush=True)
-                rows.update({key: programs.medians(each) for key, each in rows_of_rounds.items()})
-                save(arguments.results, new_header(arguments, header), rows)
+                rows.update({(*key, case): programs.medians(each)
+                             for key in taken.taken for case, each in taken.rows(key).items()})
+                save(arguments.results, new_header(arguments, header, taken.counting()), rows)
     print(f"wrote {arguments.results}")
 
 

@@ -145,7 +145,8 @@ def head(measured):
             f"* Machine: {header['host']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory']}, "
             f"{machine['system']}.",
             f"* Date: {header['date']} {header['time']}, commit {header['commit']}, {rounds_text(measured)}, medians of "
-            f"{header['samples']} samples in each.",
+            f"{header['samples']} samples in each"
+            f"{'; ' + header['cores'] if header.get('cores') else ''}.",
             *([f"* Note: {header['note']}"] if header["note"] else []), "",
             "The library's times are the medians of the rounds; the others are by the medians of the rounds' ratios to the "
             "library. Every sample goes round all columns within one process, or pair of processes: the library's own "

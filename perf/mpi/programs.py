@@ -9,8 +9,10 @@ import shutil
 import signal
 import statistics
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "perf/compare"))  # for what both comparisons need: cores, measuring, peers
 BUILD = pathlib.Path(os.environ.get("SLUICE_BUILD", ROOT / "build/release"))
 INTERPOSER = BUILD / "lib/libsluice-mpi.so"
 TIMEOUT_S = 900
@@ -18,6 +20,7 @@ TIMEOUT_S = 900
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 LIBRARIES = {"openmpi": "mpirun.openmpi", "mpich": "mpirun.mpich"}
 NO_GPU = 77  # the program's exit status
+TWO_RANKS = ("messages", "exchanges", "self", "broadcasts", "halo")
 KERNEL = re.compile(r"rank 0: MPI_Pack: .*accelerated \(([^)]*)\)")
 
 
@@ -45,7 +48,7 @@ class Library:
     def run(self, what, options=(), mode=None, table=None, gpu=None):
         """The rows that the program prints, and its errors. `mode` is what SLUICE_MPI is, None leaves the interposer
         out; `gpu` is what SLUICE_MPI_GPU is."""
-        ranks = 2 if what in ("messages", "exchanges", "self", "broadcasts", "halo") else 1
+        ranks = 2 if what in TWO_RANKS else 1
         variables = []
         if mode:
             variables = [f"SLUICE_MPI={mode}", f"LD_PRELOAD={INTERPOSER}"]

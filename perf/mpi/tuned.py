@@ -4,6 +4,7 @@ import re
 import statistics
 
 import programs
+import rounds
 import tuning
 
 # Cases that stand for what a table distinguishes: kernel, smallest block, size.
@@ -51,15 +52,15 @@ class Places:
 
 def measured_on_host(arguments, library):
     """{part: {case: row}}"""
-    rows_of_rounds = {part: {} for part in HOST_PARTS}
-    for _ in range(arguments.rounds):
-        for part in HOST_PARTS:
+    taken = rounds.Rounds(arguments.rounds)
+    for number in taken.numbers():
+        for part in filter(lambda part: taken.is_needed(part, number), HOST_PARTS):
             # Only one side at a time as well, but for MPICH, whose own receive loses elements of packed structs: docs/mpi.md.
             mixed = ["--mixed"] if part in ("messages", "exchanges") and library.name != "mpich" else []
-            for row in library.run(part, [*options_of(arguments), *mixed], "always")[0]:
-                rows_of_rounds[part].setdefault(row["case"], []).append(row)
-    return {part: {case: programs.medians(rows) for case, rows in of_part.items()}
-            for part, of_part in rows_of_rounds.items()}
+            taken.take(part, part, lambda: library.run(part, [*options_of(arguments), *mixed], "always")[0])
+        print(f"round {number}: {library.name} {library.version}; {taken.counting() or 'not known where the cores were'}",
+              flush=True)
+    return {part: {case: programs.medians(rows) for case, rows in taken.rows(part).items()} for part in HOST_PARTS}
 
 
 def on_host(arguments, library, places):

@@ -159,8 +159,8 @@ HWY_INLINE std::int64_t pack_reading_gaps(const Mover& mover, const std::byte* u
   return 0;
 }
 
-/// From how many on blocks at a power of two are more than their sets of the first-level cache have
-/// room for.
+/// From how many on blocks at multiples of 512 bytes are more than their sets of the first-level
+/// cache have room for.
 inline constexpr std::int64_t kCrowd = 128;
 
 /// Blocks at such strides lie in one set of the first-level cache. More misses at a time than a set
@@ -246,7 +246,7 @@ class Rows {
     mover_.template move<false>(user, packed);
   }
 
-  /// Blocks of 16 to 24 bytes that lie in two lines each: vectors that do so wait for both.
+  /// Blocks of 17 to 24 bytes that lie in two lines each: vectors that do so wait for both.
   HWY_INLINE std::byte* unpack_by_words(std::byte* user, std::int64_t count, Bytes stride,
                                         std::byte* packed) const {
     const Bytes last = mover_.bytes() - kWord;

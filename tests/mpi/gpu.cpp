@@ -73,8 +73,8 @@ class Cuda final : public Runtime {
   }
 };
 
-/// Memory of the last GPU, while the first is the program's: and what the program would see of
-/// calls that others make is as it was.
+/// Memory of all GPUs in turn, the last one first, while the first is the program's: and what the
+/// program would see of calls that others make is as it was.
 class Hip final : public Runtime {
  public:
   Hip() {
@@ -85,7 +85,8 @@ class Hip final : public Runtime {
   std::byte* allocate(std::size_t bytes) override {
     check_untouched();
     void* memory = nullptr;
-    call<int(int)>("hipSetDevice", devices_ - 1);
+    device_ = (device_ + devices_ - 1) % devices_;
+    call<int(int)>("hipSetDevice", device_);
     call<int(void**, std::size_t)>("hipMalloc", &memory, bytes);
     call<int(int)>("hipSetDevice", 0);
     return static_cast<std::byte*>(memory);
@@ -109,6 +110,7 @@ class Hip final : public Runtime {
   }
 
   int devices_ = 0;
+  int device_ = 0;  ///< of the memory allocated last
 };
 
 Runtime& Runtime::instance() {

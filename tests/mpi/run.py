@@ -34,7 +34,8 @@ def parse_arguments():
     parser.add_argument("--interposer", help="path of libsluice-mpi.so")
     parser.add_argument("--sanitizer", choices=["address", "thread"], help="what program and interposer were built with")
     parser.add_argument("--suppressions", help="the thread sanitizer's")
-    parser.add_argument("--on", default="none,all", help="which ranks get it, one run for each: none, all, or a rank's number")
+    parser.add_argument("--on", default="none,all",
+                        help="which ranks get it, one run for each: none, all, quiet (all, without a report), or a rank's number")
     parser.add_argument("--expect", default="", help="functions that must have been accelerated where it is on all ranks")
     parser.add_argument("--policy", action="store_true", help="by its table, instead of all that can be")
     parser.add_argument("--rows", help="by a table that has rows for these calls only, of any type: names between commas")
@@ -104,7 +105,7 @@ def command_line(arguments, on, folder):
     settings = {} if arguments.policy or arguments.rows else {"SLUICE_MPI": FORCED["SLUICE_MPI"]}
     if arguments.rows:
         settings |= {"SLUICE_MPI_TABLE": str(pathlib.Path(folder) / "table.json")}
-    settings |= {"SLUICE_MPI_REPORT": "1", "LD_PRELOAD": preload(arguments)}
+    settings |= {"SLUICE_MPI_REPORT": "0" if on == "quiet" else "1", "LD_PRELOAD": preload(arguments)}
     if arguments.driver:
         driver = pathlib.Path(arguments.driver)
         settings |= {"LD_LIBRARY_PATH": str(driver.parent), "SLUICE_TEST_GPU": driver.name,
@@ -113,8 +114,8 @@ def command_line(arguments, on, folder):
     start = [launcher(arguments.library)]
     # Through env, so that the launcher itself and its daemons are left alone.
     with_it, without = ["env", *variables, *arguments.command], arguments.command
-    if on in ("none", "all"):
-        return [*start, "-np", str(arguments.ranks), *(with_it if on == "all" else without)]
+    if on in ("none", "all", "quiet"):
+        return [*start, "-np", str(arguments.ranks), *(without if on == "none" else with_it)]
     line = start
     for rank in range(arguments.ranks):
         line += [":"] * (rank > 0) + ["-np", "1", *(with_it if rank == int(on) else without)]

@@ -6,9 +6,11 @@ import unittest
 
 sys.path.insert(0, sys.argv.pop(1))
 import programs  # noqa: E402
+import rounds  # noqa: E402
 import tuned  # noqa: E402
 import tuning  # noqa: E402
 
+rounds.cores.flag_us = list  # not measured
 LIBRARY = types.SimpleNamespace(name="openmpi", version="4.1.4")
 
 
@@ -21,6 +23,41 @@ def device_rows(measured):
 
 def at(block, size, call="send", **us):
     return call, "gather8", block, size, {way.replace("_", "-"): each for way, each in us.items()}
+
+
+class WhichRoundsCount(unittest.TestCase):
+    def rounds_of(self, wanted, *flags):
+        """Rounds in which the flags take so long, before and behind; the numbers of those that were gone."""
+        pending, gone = list(flags), []
+        taken = rounds.Rounds(wanted)
+        self.addCleanup(setattr, rounds.cores, "flag_us", rounds.cores.flag_us)
+        rounds.cores.flag_us = lambda: [pending[0].pop(0)] if pending[0] else []
+        for number in taken.numbers():
+            if taken.is_needed("part", number):
+                taken.take("part", "messages", lambda number=number: [{"case": "one", "round": number}])
+                gone.append(number)
+                pending = pending[1:] or [[]]
+        return gone, [row["round"] for row in taken.rows("part")["one"]]
+
+    def test_far_ones_are_made_up_for(self):
+        near, far = (0.03, 0.03), (0.16, 0.16)
+        self.assertEqual(self.rounds_of(3, *map(list, [near, near, near])), ([1, 2, 3], [1, 2, 3]))
+        self.assertEqual(self.rounds_of(3, *map(list, [far, near, near, (0.03, 0.16), near])), ([1, 2, 3, 4, 5], [2, 3, 5]))
+
+    def test_half_of_them_are_enough_and_fewer_are_not(self):
+        near, far = (0.03, 0.03), (0.16, 0.16)
+        self.assertEqual(self.rounds_of(3, *map(list, [near, far, near, far, far, far])), ([1, 2, 3, 4, 5, 6], [1, 3]))
+        self.assertEqual(self.rounds_of(3, *map(list, [near, far, far, far, far, far])),
+                         ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]))
+
+    def test_a_single_short_flag_says_nothing(self):
+        near = (0.03, 0.03)
+        flags = [near, (0.01, 0.03), near, near, near]
+        self.assertEqual(self.rounds_of(4, *map(list, flags)), ([1, 2, 3, 4, 5], [1, 3, 4, 5]))
+
+    def test_all_count_where_it_is_always_the_same_or_not_known(self):
+        self.assertEqual(self.rounds_of(2, *map(list, [(0.16, 0.16), (0.17, 0.16)])), ([1, 2], [1, 2]))
+        self.assertEqual(self.rounds_of(2, [], []), ([1, 2], [1, 2]))
 
 
 class Sides(unittest.TestCase):

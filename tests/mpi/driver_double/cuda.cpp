@@ -9,7 +9,8 @@ namespace {
 
 using namespace driver_double;
 
-constexpr int kSuccess = 0, kInvalidValue = 1, kInvalidContext = 201, kLaunchFailed = 719;
+constexpr int kSuccess = 0, kInvalidValue = 1, kInvalidContext = 201, kNoBinaryForGpu = 209,
+              kLaunchFailed = 719;
 constexpr unsigned kHostMemory = 1, kDeviceMemory = 2;
 
 int the_context = 0;
@@ -144,6 +145,7 @@ int cuModuleLoadData(void** module, const void* image) {
   std::uint32_t begin = 0;
   std::memcpy(&begin, image, sizeof begin);
   if (begin != kMagic || !has_context()) return kInvalidValue;
+  if (fails("load")) return kNoBinaryForGpu;
   *module = &the_context;
   return kSuccess;
 }

@@ -98,6 +98,7 @@ hipError_t hipPointerGetAttributes(hipPointerAttribute_t* attributes, const void
   const int kind = !owner ? unregistered : owner->is_device ? host + 1 : host;
   std::memcpy(static_cast<void*>(attributes), &kind, sizeof kind);  // a field of two names
   attributes->device = owner ? owner->device : -2;
+  if (owner && fails("query")) return ended(hipErrorMemoryAllocation);
   return ended(hipSuccess);
 }
 hipError_t hipMalloc(void** memory, std::size_t bytes) {
@@ -105,7 +106,7 @@ hipError_t hipMalloc(void** memory, std::size_t bytes) {
 }
 hipError_t hipFree(void* memory) { return ended_by(free_device(memory)); }
 hipError_t hipHostMalloc(void** memory, std::size_t bytes, unsigned flags) {
-  return ended_by((flags & hipHostMallocPortable) != 0 && allocate_pinned(memory, bytes));
+  return ended_by(flags == hipHostMallocDefault && allocate_pinned(memory, bytes));
 }
 hipError_t hipHostFree(void* memory) { return ended_by(free_pinned(memory)); }
 hipError_t hipMemcpy(void* to, const void* from, std::size_t bytes, hipMemcpyKind kind) {
@@ -123,6 +124,10 @@ hipError_t hipMemcpyAsync(void* to, const void* from, std::size_t bytes, hipMemc
                           hipStream_t stream) {
   if (fails("copy")) return ended(hipErrorLaunchFailure);
   if (device_of(stream) != current_device) return ended(hipErrorInvalidHandle);
+  for (const void* const each : {static_cast<const void*>(to), from})
+    if (const std::optional<Owner> owner = owner_of(each);
+        owner && owner->is_device && owner->device != current_device)
+      return ended(hipErrorInvalidValue);  // without access to each other
   return hipMemcpy(to, from, bytes, kind);
 }
 hipError_t hipMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
@@ -152,6 +157,7 @@ hipError_t hipThreadExchangeStreamCaptureMode(hipStreamCaptureMode* mode) {
 hipError_t hipModuleLoadData(hipModule_t* module, const void* image) {
   // What hipcc --genco makes begins so.
   constexpr char kMagic[] = "__CLANG_OFFLOAD_BUNDLE__";
+  if (fails("load")) return ended(hipErrorNoBinaryForGpu);
   *module = reinterpret_cast<hipModule_t>(&streams_of);
   return ended_by(std::memcmp(image, kMagic, sizeof kMagic - 1) == 0);
 }

@@ -34,7 +34,7 @@ void* kernel_named(const char* name);
 /// GPU, nor pinned.
 void run_kernel(void* kernel, void** arguments, int device);
 
-/// Whether the test wants this call to fail: "copy" or "launch".
+/// Whether the test wants this call to fail: "copy", "launch", "load" or "query".
 bool fails(const char* call);
 
 }  // namespace driver_double

@@ -16,6 +16,7 @@ CALLS = {"sluice": ("send", "receive"), "sluice sends": ("send",), "sluice recei
 WAYS = {"off": "Way::kOff", "one-shot": "Way::kOneShot", "staged": "Way::kStaged", "device": "Way::kDevice"}
 TIE = 1.1
 UNBOUNDED = None
+TIED = "tied"  # in place of a row's fields: it does not matter
 
 
 def is_worth(row, sides="sluice"):
@@ -50,10 +51,10 @@ def best_sides(rows):
 
 
 def is_tie(row):
-    """Whether it does not matter, by this case, who packs."""
+    """Whether it does not matter, by this case, who packs: nothing is lost, and little won."""
     us = row["us"]
     fastest = min(us[sides] for sides in CALLS if sides in us)
-    return 1 / TIE < us["library"] / fastest < TIE
+    return 1 / LOST < us["library"] / fastest < TIE
 
 
 def smallest_block(case):
@@ -68,7 +69,9 @@ def smallest_block(case):
 
 def packs(wins):
     """What a row says of cases in the host's memory that are at one place of the table: one wins, and none loses."""
-    return {"memory": "host"} if any(wins) and False not in wins else None
+    if False in wins:
+        return None
+    return {"memory": "host"} if any(wins) else TIED
 
 
 def goes(cases):
@@ -83,7 +86,7 @@ def ranges(points):
     said where packing loses. Each reaches half way, on a logarithmic scale, to the next size of which something else
     is said, and to the end where there is none."""
     found = []
-    for k, (size, said) in enumerate(points):
+    for k, (size, said) in enumerate(without_ties(points)):
         first = 1 if k == 0 else half_way(points[k - 1][0], size) + 1
         if found and found[-1][2] == said:
             continue
@@ -91,6 +94,17 @@ def ranges(points):
             found[-1][1] = first - 1
         found.append([first, UNBOUNDED, said])
     return [each for each in found if each[2] is not None]
+
+
+def without_ties(points):
+    """A tie goes along with its neighbours if they say the same; else nothing is said."""
+    said = [each for _, each in points]
+    for k, each in enumerate(said):
+        if each == TIED:
+            before = said[k - 1] if k > 0 else None
+            behind = next((other for other in said[k + 1:] if other != TIED), None)
+            said[k] = before if before == behind else None
+    return [(size, each) for (size, _), each in zip(points, said)]
 
 
 def half_way(one, other):

@@ -168,7 +168,7 @@ class Packing(unittest.TestCase):
         self.assertIs(self.wins(96, 100), False)
         self.assertIsNotNone(tuning.packs([True, None]))
         for wins in ([None], [True, False], [True, None, False]):
-            self.assertIsNone(tuning.packs(wins), wins)
+            self.assertIn(tuning.packs(wins), (None, tuning.TIED), wins)
 
 
 class Medians(unittest.TestCase):
@@ -224,7 +224,7 @@ class OnHost(unittest.TestCase):
             self.assertIn("tune self", {row["what"] for row in measured})
 
     def test_a_face_that_does_not_matter_says_nothing(self):
-        for face_us in (9.2, 10.8):
+        for face_us in (9.2, 10.2):
             library = HostLibrary(["self", "messages", "exchanges"], face_us)
             rows, _ = tuned.on_host(self.ARGUMENTS, library, tuned.Places(library))
             self.assertEqual({tuple(row["packed_bytes"]) for row in rows}, {(1, None)})
@@ -260,6 +260,21 @@ class Reach(unittest.TestCase):
         self.assertEqual([(row["memory"], row["smallest_block"], row["packed_bytes"]) for row in rows],
                          [("host", [0, 80], [1, 200]), ("host", [0, 80], [801, None])])
         self.assertNotIn("way", rows[0])
+
+
+class Ties(unittest.TestCase):
+    def sizes(self, *wins):
+        measured = [("pack", "rows", 8, 4 ** k, each) for k, each in enumerate(wins, 1)]
+        return [tuple(row["packed_bytes"]) for row in tuning.rows_of(LIBRARY, measured, tuning.packs)]
+
+    def test_between_two_that_win_they_win(self):
+        self.assertEqual(self.sizes(True, None, True), [(1, None)])
+        self.assertEqual(self.sizes(True, None, None, True, False), [(1, 512)])
+
+    def test_elsewhere_nothing_is_packed(self):
+        self.assertEqual(self.sizes(None, True, None), [(9, 32)])
+        self.assertEqual(self.sizes(True, None, False), [(1, 8)])
+        self.assertEqual(self.sizes(None, None), [])
 
 
 class Source(unittest.TestCase):

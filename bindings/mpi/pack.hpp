@@ -1,6 +1,8 @@
 // MPI_Pack and MPI_Unpack.
 #pragma once
 
+#include <cstring>
+
 #include "bindings/mpi/call.hpp"
 
 namespace sluice::mpi {
@@ -62,7 +64,11 @@ struct Packing {
     if (!moves_at_once(info, Call::kPack, bytes) || !fits(bytes, out_size, position, comm))
         [[unlikely]]
       return pack_here(in, count, handle_of<Handle>(entry.key), out, out_size, position, comm);
-    info.layout->pack(in, count, static_cast<std::byte*>(out) + *position);
+    std::byte* const packed = static_cast<std::byte*>(out) + *position;
+    if (info.is_block)
+      std::memcpy(packed, static_cast<const std::byte*>(in) + info.block_at, bytes);
+    else
+      info.layout->pack(in, count, packed);
     *position += static_cast<N>(bytes);
     return kSuccess;
   }
@@ -75,7 +81,11 @@ struct Packing {
     if (!moves_at_once(info, Call::kUnpack, bytes) || !fits(bytes, in_size, position, comm))
         [[unlikely]]
       return unpack_here(in, in_size, position, out, count, handle_of<Handle>(entry.key), comm);
-    info.layout->unpack(static_cast<const std::byte*>(in) + *position, count, out);
+    const std::byte* const packed = static_cast<const std::byte*>(in) + *position;
+    if (info.is_block)
+      std::memcpy(static_cast<std::byte*>(out) + info.block_at, packed, bytes);
+    else
+      info.layout->unpack(packed, count, out);
     *position += static_cast<N>(bytes);
     return kSuccess;
   }

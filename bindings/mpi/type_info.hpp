@@ -30,6 +30,9 @@ struct TypeInfo {
   std::int64_t size = 0;
   std::int64_t extent = 0;
   std::int64_t element_bytes = 0;
+  /// Any number of elements is one block, which begins `block_at` behind their address.
+  bool is_block = false;
+  std::int64_t block_at = 0;
   /// The hulls of what is packed of sends and of receives, whoever the peer is.
   policy::Range sends, receives;
   /// Received by us whatever the table says: the library would lose elements of what a rank sends
@@ -38,7 +41,7 @@ struct TypeInfo {
   policy::Window windows[policy::kCalls];
   std::vector<policy::DeviceRange> device_ranges;
 
-  bool contiguous() const { return layout != nullptr && layout->contiguous(); }
+  bool contiguous() const { return is_block; }
   Analysed analysed() const { return {layout, element_bytes}; }
   const policy::Window& window(policy::Call call) const { return windows[static_cast<int>(call)]; }
   /// Of one side of a message, kSend or kReceive. What it misses is packed with no peer.

@@ -23,6 +23,8 @@ TypeInfo* make_type_info(Analysed analysed, bool loses_cut_elements) {
   if (made->layout != nullptr) {
     made->size = made->layout->size();
     made->extent = made->layout->extent();
+    made->is_block = made->layout->contiguous();
+    made->block_at = made->layout->true_lower_bound();
   }
   made->element_bytes = analysed.element_bytes;
   policy::choose(made->layout.get(), made->windows);

@@ -183,6 +183,16 @@ HWY_INLINE bool wants_two_stores(std::int64_t count, Bytes stride) {
          port::prefers_few_loads_of_a_set();
 }
 
+/// Rows of a few lines at multiples of 2 KiB crowd sets, too, where more than a set's eight lines
+/// come together: stored by 16 bytes, four times in each line, they take half the time, for the
+/// same unknown reason. Beside 4096: 128 to 511 bytes, 4.4 ns instead of 8 to 11.
+HWY_INLINE bool wants_narrow_stores(std::int64_t count, Bytes stride, Bytes bytes) {
+  constexpr std::int64_t kWays = 8;
+  if (stride % 2048 != 0 || stride == 0 || !port::prefers_few_loads_of_a_set()) return false;
+  if (stride % 4096 == 0) return count > kWays && bytes >= 128 && bytes < 512;
+  return count >= 2 * kWays && bytes <= 200;
+}
+
 /// Blocks that one store moves.
 template <class Mover>
 struct IsOneStore : std::false_type {};
@@ -294,7 +304,8 @@ class LongRows {
       return packed;
     }
     if constexpr (!std::is_same_v<Mover, Long>) {
-      if (is_much_ && !(is_line(packed, bytes_) && is_line(user, stride))) {
+      const bool across = is_much_ && !(is_line(packed, bytes_) && is_line(user, stride));
+      if (across || (!kPack && wants_narrow_stores(count, stride, bytes_))) {
         for (; count > 0; --count, user += stride, packed += bytes_) narrow<kPack>(user, packed);
         return packed;
       }

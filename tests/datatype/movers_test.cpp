@@ -63,6 +63,15 @@ TEST(Rows, ColumnsThatCrowdASetOfTheCache) {
       }
 }
 
+TEST(Rows, RowsThatCrowdSetsOfTheCache) {
+  for (const std::int64_t bytes : {64, 128, 129, 200, 256, 511, 512})
+    for (const std::int64_t stride : {2048, -2048, 4096, 8192})
+      for (const std::int64_t count : {8, 9, 16, 40}) {
+        check_all_sets(rows(bytes, {{1, stride}}), count);
+        if (HasFailure()) return;
+      }
+}
+
 TEST(Rows, BlocksAtEveryPlaceOfALine) {
   for (const std::int64_t bytes : {8, 16, 17, 20, 23, 24, 25, 31, 32})
     for (std::int64_t offset = 0; offset < 64; ++offset)

@@ -12,14 +12,14 @@ TUNED = re.compile(r"^(vec\.b(4|8|16|24|64|256|1K|4K)B?\.s\d+K?B?\.(4K|64K|1M|16
                    r"|contig\.|cnt\.|idx\.|hidx\.|struct\.|transp\.)")
 # Between ranks: a library may be fast up to some size between those, and not with all shapes of a kernel alike: blocks may
 # be far apart. Where it does not matter, these say nothing: nothing else is measured at their sizes.
-TUNED_BETWEEN = re.compile(TUNED.pattern + r"|^facef?\.[xy]\.")
+TUNED_BETWEEN = re.compile(TUNED.pattern + r"|^facef?\.[xy]\.|^box\.")
 HOST_PARTS = ("pack", "unpack", "messages", "exchanges", "self", "broadcasts")
 DEVICE_PARTS = {"messages": ("send", "receive"), "broadcasts": ("collective",)}
 
 
 def block_of(case):
     """The bytes of the smallest block of a tuned case. What has no gaps moves alike whatever its elements: 0."""
-    found = re.match(r"^(vec|idx)\.b(\d+)(K?)", case)
+    found = re.match(r"^(vec\.b|idx\.b|box\.)(\d+)(K?)", case)
     if found:
         return int(found.group(2)) * (1024 if found.group(3) else 1)
     found = re.match(r"^face(f?)\.([xy])\.h(\d+)(?:\.N(\d+))?", case)

@@ -289,7 +289,7 @@ class Source(unittest.TestCase):
 
     def test_blocks_by_the_names_of_cases(self):
         blocks = {"vec.b4B.s8B.4K": 4, "vec.b1K.s2K.1M": 1024, "idx.b8.4K": 8, "struct.idc3.count.4K": 4, "struct.di.count.64K": 12,
-                  "contig.64K": 0, "face.x.h3": 24, "face.y.h3": 6144, "face.y.h1.N32": 256, "facef.x.h1.N64": 4}
+                  "contig.64K": 0, "face.x.h3": 24, "box.512Brows": 512, "face.y.h3": 6144, "face.y.h1.N32": 256, "facef.x.h1.N64": 4}
         self.assertEqual({case: tuned.block_of(case) for case in blocks}, blocks)
 
 

@@ -47,7 +47,7 @@ class Rounds:
         near, all_of_them = (sum(len(of(key)) for key in flagged) for of in (self._near, self.taken.get))
         text = f"the cores were near each other in {near} of {all_of_them} runs of two ranks, which count"
         too_few = sum(not self._near_count(key) for key in flagged)
-        return text + (f", but all of {too_few} parts with too few of them" if too_few else "")
+        return text + (f" (too few of {too_few} of the parts: there all count)" if too_few else "")
 
     def _near_count(self, key):
         """Whether half as many rounds as were asked for had near cores: else all rounds count."""

@@ -3,7 +3,6 @@
 #include <mutex>
 
 #include "bindings/mpi/gpu_vendors.hpp"
-#include "datatype/gpu/kernels.hpp"
 
 extern "C" const unsigned char sluice_mpi_cuda_kernels[];
 extern "C" const unsigned char sluice_mpi_cuda_kernels_end[];
@@ -12,7 +11,6 @@ namespace sluice::mpi::gpu {
 namespace {
 
 using Pointer = std::uint64_t;
-using Module = void*;
 
 /// What the driver is asked about a pointer, and what it says.
 constexpr int kContextOfPointer = 1, kMemoryType = 2, kOrdinalOfPointer = 9;
@@ -111,12 +109,7 @@ class CudaDriver final : public Driver {
     return memcpy_async_(pointer(to), pointer(from), bytes, stream);
   }
   Error load(Kernels& kernels) const override {
-    Module module = nullptr;
-    Error error = module_load_data_(&module, sluice_mpi_cuda_kernels);
-    if (error == 0) error = module_get_function_(&kernels.pack, module, datatype::gpu::kPackName);
-    if (error == 0)
-      error = module_get_function_(&kernels.unpack, module, datatype::gpu::kUnpackName);
-    return error;
+    return load_kernels(module_load_data_, module_get_function_, sluice_mpi_cuda_kernels, kernels);
   }
   Error launch(Kernel kernel, unsigned blocks, unsigned threads, Stream stream,
                void** arguments) const override {

@@ -1,9 +1,11 @@
-// How each vendor's runtime is looked for: gpu_driver.cpp asks each in turn.
+// What both vendors' files need: how a runtime is looked for, which gpu_driver.cpp asks of each in
+// turn, and kernels loaded.
 #pragma once
 
 #include <dlfcn.h>
 
 #include "bindings/mpi/gpu_driver.hpp"
+#include "datatype/gpu/kernels.hpp"
 
 namespace sluice::mpi::gpu {
 
@@ -17,6 +19,19 @@ Sighting find_hip();
 
 /// Null where the program has not loaded it. Never unloaded from then on: we hold it.
 inline void* hold(const char* name) { return dlopen(name, RTLD_LAZY | RTLD_NOLOAD); }
+
+using Module = void*;
+
+/// The kernels of an image, by calls that both vendors have alike.
+inline Error load_kernels(Error (*load)(Module* module, const void* image),
+                          Error (*get)(Kernel* kernel, Module module, const char* name),
+                          const void* image, Kernels& kernels) {
+  Module module = nullptr;
+  Error error = load(&module, image);
+  if (error == 0) error = get(&kernels.pack, module, datatype::gpu::kPackName);
+  if (error == 0) error = get(&kernels.unpack, module, datatype::gpu::kUnpackName);
+  return error;
+}
 
 /// Finds functions until one is missing.
 class Finder {

@@ -6,15 +6,12 @@
 // what it knows is worth a call of HIP, and then the program has made some. An error of ours is
 // taken away again. (One that the program has left there is lost, as by any call up to ROCm 6.)
 #include "bindings/mpi/gpu_vendors.hpp"
-#include "datatype/gpu/kernels.hpp"
 
 extern "C" const unsigned char sluice_mpi_hip_kernels[];
 extern "C" const unsigned char sluice_mpi_hip_kernels_end[];
 
 namespace sluice::mpi::gpu {
 namespace {
-
-using Module = void*;
 
 constexpr int kRocm6 = 60000000;  ///< as hipRuntimeGetVersion has it
 /// Kinds of memory: of a device, and since ROCm 6 what HIP does not know.
@@ -133,12 +130,8 @@ class HipDriver final : public Driver {
     return taken(memcpy_async_(to, from, bytes, kAnyDirection, stream));
   }
   Error load(Kernels& kernels) const override {
-    Module module = nullptr;
-    Error error = module_load_data_(&module, sluice_mpi_hip_kernels);
-    if (error == 0) error = module_get_function_(&kernels.pack, module, datatype::gpu::kPackName);
-    if (error == 0)
-      error = module_get_function_(&kernels.unpack, module, datatype::gpu::kUnpackName);
-    return taken(error);
+    return taken(
+        load_kernels(module_load_data_, module_get_function_, sluice_mpi_hip_kernels, kernels));
   }
   Error launch(Kernel kernel, unsigned blocks, unsigned threads, Stream stream,
                void** arguments) const override {

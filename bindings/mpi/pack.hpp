@@ -65,7 +65,7 @@ struct Packing {
         [[unlikely]]
       return pack_here(in, count, handle_of<Handle>(entry.key), out, out_size, position, comm);
     std::byte* const packed = static_cast<std::byte*>(out) + *position;
-    if (info.is_block)
+    if (info.contiguous())
       std::memcpy(packed, static_cast<const std::byte*>(in) + info.block_at, bytes);
     else
       info.layout->pack(in, count, packed);
@@ -82,7 +82,7 @@ struct Packing {
         [[unlikely]]
       return unpack_here(in, in_size, position, out, count, handle_of<Handle>(entry.key), comm);
     const std::byte* const packed = static_cast<const std::byte*>(in) + *position;
-    if (info.is_block)
+    if (info.contiguous())
       std::memcpy(static_cast<std::byte*>(out) + info.block_at, packed, bytes);
     else
       info.layout->unpack(packed, count, out);

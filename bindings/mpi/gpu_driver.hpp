@@ -12,8 +12,8 @@
 
 namespace sluice::mpi::gpu {
 
-using Context =
-    void*;  ///< of CUDA; with HIP a device. Never null, and no two vendors' are the same
+/// Of CUDA; with HIP a device. Never null, and no two vendors' are the same.
+using Context = void*;
 using Stream = void*;
 using Kernel = void*;
 using Error = int;  ///< 0: none
